@@ -1,0 +1,46 @@
+//! A device that keeps bytes: a file on a host, virtio-blk in the unikernel.
+
+use std::fmt::Debug;
+use std::io;
+
+/// A growable array of bytes that survives the program. Calls block; whoever must not wait calls from another thread.
+pub trait Block: Debug + Send + Sync + 'static {
+    /// The device's length in bytes.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the device holds no byte.
+    ///
+    /// # Errors
+    /// As [`Block::len`].
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Makes the device `len` bytes long; new bytes read as zero.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] where there is no room.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Fills `out` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] if that passes the end.
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of `data` at `offset`. It is durable only after the next [`Block::flush`]; until then a loss of
+    /// power may keep it, drop it, or keep a part of it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] where there is no room.
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+
+    /// Returns once everything written so far is durable.
+    ///
+    /// # Errors
+    /// Whatever the device reports; what was written since the last flush is then in doubt.
+    fn flush(&self) -> io::Result<()>;
+}

@@ -1,0 +1,24 @@
+//! A network card: whole Ethernet frames in and out.
+
+use std::io;
+
+/// One network interface. `netstack` builds a [`crate::Stack`] from it.
+pub trait Ethernet: Send + 'static {
+    /// The interface's hardware address.
+    fn mac(&self) -> [u8; 6];
+
+    /// The longest frame, header included and checksum not, in bytes.
+    fn mtu(&self) -> usize;
+
+    /// Takes one received frame into `out` and gives its length; `None` where none is waiting.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<Option<usize>>;
+
+    /// Sends one frame; `false` where there is no room for it now.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn send(&mut self, frame: &[u8]) -> io::Result<bool>;
+}

@@ -1,0 +1,15 @@
+//! The seams between the application and a machine: narrow traits for the network, a block device, clocks and
+//! randomness. `host` implements them with an ordinary operating system, `libos` without one, and [`sim`] in memory.
+
+mod block;
+mod clock;
+mod ethernet;
+mod flow;
+mod random;
+pub mod sim;
+
+pub use block::Block;
+pub use clock::{Clock, Timestamp};
+pub use ethernet::Ethernet;
+pub use flow::{Flow, Listener, Peer, Stack};
+pub use random::{NoEntropy, Random};

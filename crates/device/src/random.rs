@@ -1,0 +1,25 @@
+//! The machine's cryptographic random numbers.
+
+use std::error::Error;
+use std::fmt;
+
+/// A cryptographically secure source of random bytes.
+pub trait Random: Send + Sync + 'static {
+    /// Fills `out`.
+    ///
+    /// # Errors
+    /// [`NoEntropy`]; nothing in `out` may then be used.
+    fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy>;
+}
+
+/// The machine has no secure randomness to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoEntropy;
+
+impl fmt::Display for NoEntropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the machine has no source of secure random numbers")
+    }
+}
+
+impl Error for NoEntropy {}

@@ -1,0 +1,1 @@
+//! Fakes of the seams, in memory and under a test's control.

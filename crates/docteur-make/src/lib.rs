@@ -1,0 +1,1 @@
+//! Builds docteur images from a folder.

@@ -1,0 +1,2 @@
+//! The read-only, compressed file-system image: layout, reader, integrity.
+#![no_std]

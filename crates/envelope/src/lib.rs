@@ -1,0 +1,2 @@
+//! How a paste is sealed and opened: keys, streaming AEAD, link format.
+#![no_std]

@@ -1,0 +1,1 @@
+//! The ordinary machine's world: sockets, files, clock and entropy.

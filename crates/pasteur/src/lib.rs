@@ -1,0 +1,1 @@
+//! The application: routes, policy, configuration; it knows no operating system.

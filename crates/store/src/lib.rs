@@ -1,0 +1,9 @@
+//! What a paste store promises, its conformance suite, and the embedded store over any block device.
+
+mod error;
+mod record;
+mod traits;
+
+pub use error::{Error, Result};
+pub use record::{Claim, NewPaste, Record, State, Swept, Usage};
+pub use traits::{Reader, Store, Upload};

@@ -1,0 +1,2 @@
+//! The project's own build tool.
+fn main() {}
