@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::sync::Arc;
 
 /// A growable array of bytes that survives the program. Calls block; whoever must not wait calls from another thread.
 pub trait Block: Debug + Send + Sync + 'static {
@@ -43,4 +44,26 @@ pub trait Block: Debug + Send + Sync + 'static {
     /// # Errors
     /// Whatever the device reports; what was written since the last flush is then in doubt.
     fn flush(&self) -> io::Result<()>;
+}
+
+impl<T: Block + ?Sized> Block for Arc<T> {
+    fn len(&self) -> io::Result<u64> {
+        (**self).len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        (**self).set_len(len)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        (**self).read(offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        (**self).write(offset, data)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        (**self).flush()
+    }
 }

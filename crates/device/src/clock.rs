@@ -1,5 +1,6 @@
 //! Time as a machine tells it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -21,4 +22,14 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time since some fixed moment; never less than it was before.
     fn monotonic(&self) -> Duration;
+}
+
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
 }

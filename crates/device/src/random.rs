@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// A cryptographically secure source of random bytes.
 pub trait Random: Send + Sync + 'static {
@@ -10,6 +11,12 @@ pub trait Random: Send + Sync + 'static {
     /// # Errors
     /// [`NoEntropy`]; nothing in `out` may then be used.
     fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy>;
+}
+
+impl<T: Random + ?Sized> Random for Arc<T> {
+    fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy> {
+        (**self).fill(out)
+    }
 }
 
 /// The machine has no secure randomness to give.
