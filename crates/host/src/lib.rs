@@ -1,1 +1,13 @@
-//! The ordinary machine's world: sockets, files, clock and entropy.
+//! The ordinary machine's world: sockets, files, clock and entropy, as the seams of `device` want them.
+
+mod clock;
+mod entropy;
+mod file;
+mod process;
+mod sockets;
+
+pub use clock::SystemClock;
+pub use entropy::Entropy;
+pub use file::FileBlock;
+pub use process::{raise_descriptor_limit, runtime, stop_signal};
+pub use sockets::{Sockets, TcpListener};

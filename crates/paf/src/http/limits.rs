@@ -1,0 +1,111 @@
+//! How much of the service a stranger may use.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::Net;
+
+/// The limits of a service. The defaults suit a public server behind no proxy.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections open at once, in all.
+    pub connections: usize,
+    /// Connections open at once from one [`crate::Client`]; 0 is no limit.
+    pub connections_per_client: usize,
+    /// Whose connections are not counted by client: reverse proxies.
+    pub exempt: Vec<Net>,
+    /// The longest request head in bytes; at least 1024.
+    pub head_bytes: usize,
+    /// The most header lines in a request.
+    pub head_lines: usize,
+    /// How long a request's head may take from its first byte, and the first head from the connection's opening.
+    pub head_time: Duration,
+    /// How long a connection may stay idle between requests.
+    pub idle_time: Duration,
+    /// The slowest pace of bodies, in bytes a second, both ways. Only time spent waiting for the client counts.
+    pub body_rate: u32,
+    /// How long a client may fall behind that pace before it is cut.
+    pub patience: Duration,
+    /// How long open requests may take to finish once the service is stopped.
+    pub grace: Duration,
+    /// Makes the answer to what never reaches the handler: a whole HTTP/1.1 message. The connection is closed after it.
+    pub refuse: fn(Refusal) -> Bytes,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16 * 1024,
+            connections_per_client: 512,
+            exempt: Vec::new(),
+            head_bytes: 16 * 1024,
+            head_lines: 64,
+            head_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(75),
+            body_rate: 1024,
+            patience: Duration::from_secs(30),
+            grace: Duration::from_secs(30),
+            refuse: plain_refusal,
+        }
+    }
+}
+
+/// Why a connection gets an answer without the handler being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 400: the request's head is not HTTP.
+    Malformed,
+    /// 408: the head did not come in time.
+    TooSlow,
+    /// 414: the target alone is longer than a head may be.
+    TargetTooLong,
+    /// 431: the head is larger than the limit.
+    HeadTooLarge,
+    /// 503: all connections are taken.
+    Full,
+}
+
+impl Refusal {
+    /// The HTTP status code.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::TooSlow => 408,
+            Self::TargetTooLong => 414,
+            Self::HeadTooLarge => 431,
+            Self::Full => 503,
+        }
+    }
+
+    /// The refusal that an HTTP library's own answer stands for.
+    pub(super) fn of_status_line(answer: &[u8]) -> Self {
+        match answer.get(9..12) {
+            Some(b"414") => Self::TargetTooLong,
+            Some(b"431") => Self::HeadTooLarge,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+fn plain_refusal(why: Refusal) -> Bytes {
+    let status = http::StatusCode::from_u16(why.status()).unwrap_or_default();
+    Bytes::from(format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_whole_message() {
+        assert_eq!(
+            plain_refusal(Refusal::Full),
+            "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        let line = b"HTTP/1.1 431 Request Header Fields Too Large\r\n";
+        assert_eq!(Refusal::of_status_line(line), Refusal::HeadTooLarge);
+    }
+}

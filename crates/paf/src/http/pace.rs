@@ -1,0 +1,93 @@
+//! The slowest pace at which a client may take or give a body.
+//!
+//! A leaky bucket of time: it starts full (`patience`), waiting for the client empties it, each byte that moves puts
+//! `1 / rate` seconds back, and it never holds more than it started with. So one byte a second runs dry after
+//! `patience`, a stall of `patience` ends it however much came before, and time the server itself takes costs nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    patience: Duration,
+    /// Nanoseconds that a byte puts back.
+    per_byte: u64,
+    left: Duration,
+    since: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(patience: Duration, rate: u32) -> Self {
+        Self { patience, per_byte: 1_000_000_000 / u64::from(rate.max(1)), left: patience, since: None }
+    }
+
+    /// The client is being waited for, from now on if it was not before.
+    pub(super) fn wait(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// `bytes` have moved.
+    pub(super) fn moved(&mut self, now: Instant, bytes: usize) {
+        if let Some(since) = self.since.take() {
+            self.left = self.left.saturating_sub(now - since);
+        }
+        let back = Duration::from_nanos(self.per_byte.saturating_mul(bytes as u64));
+        self.left = self.left.saturating_add(back).min(self.patience);
+    }
+
+    /// Nobody waits any more, and the bucket is full again.
+    pub(super) fn reset(&mut self) {
+        self.since = None;
+        self.left = self.patience;
+    }
+
+    /// Since when the client has been waited for.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// When the patience ends, unless bytes move before.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.since.map(|since| since + self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How many seconds a client lasts that moves `bytes` each second.
+    fn lasts(bytes: usize) -> u32 {
+        let start = Instant::now();
+        let mut pace = Pace::new(30 * SECOND, 1024);
+        for second in 0..600 {
+            let now = start + second * SECOND;
+            pace.wait(now);
+            if pace.deadline().unwrap() < now + SECOND {
+                return second;
+            }
+            pace.moved(now + SECOND, bytes);
+        }
+        600
+    }
+
+    #[test]
+    fn one_byte_a_second_runs_dry_and_a_modem_does_not() {
+        assert_eq!(lasts(1), 30);
+        assert!(lasts(512) < 70);
+        assert_eq!(lasts(1024), 600);
+    }
+
+    #[test]
+    fn a_stall_after_a_gigabyte_is_still_a_stall() {
+        let start = Instant::now();
+        let mut pace = Pace::new(30 * SECOND, 1024);
+        pace.wait(start);
+        pace.moved(start, 1 << 30);
+        pace.wait(start);
+        assert_eq!(pace.deadline(), Some(start + 30 * SECOND));
+    }
+}

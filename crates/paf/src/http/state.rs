@@ -1,0 +1,234 @@
+//! What a connection is doing, shared by its task, its flow, its bodies and the table.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
+
+use super::limits::Limits;
+use super::pace::Pace;
+
+/// What a connection is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Go on.
+    Run = 0,
+    /// Close once the open request is answered.
+    Finish = 1,
+    /// Close now.
+    Cut = 2,
+}
+
+/// Where a connection is between two requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for the first byte of a request.
+    Idle,
+    /// A head is arriving.
+    Head,
+    /// The handler has the request, or its answer is being sent.
+    Busy,
+}
+
+/// A deadline that has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// No request came.
+    Idle,
+    /// The head took too long.
+    Head,
+    /// The request's body came too slowly.
+    Upload,
+    /// The answer was taken too slowly.
+    Download,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    order: AtomicU8,
+    /// Wakes the connection's task for an order.
+    pub(super) task: AtomicWaker,
+    /// Whether a request's body was dropped before its end: bytes of it may still come.
+    pub(super) unread: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    since: Instant,
+    first: bool,
+    upload: Pace,
+    upload_waker: Option<Waker>,
+    upload_slow: bool,
+    download: Pace,
+    flushed: bool,
+}
+
+impl State {
+    pub(super) fn new(limits: &Limits, now: Instant) -> Self {
+        let pace = Pace::new(limits.patience, limits.body_rate);
+        let inner = Inner {
+            phase: Phase::Idle,
+            since: now,
+            first: true,
+            upload: pace,
+            upload_waker: None,
+            upload_slow: false,
+            download: pace,
+            flushed: true,
+        };
+        Self {
+            order: AtomicU8::new(Order::Run as u8),
+            task: AtomicWaker::new(),
+            unread: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an order; one that was given before is never taken back.
+    pub(super) fn give(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::Release);
+        self.task.wake();
+    }
+
+    pub(super) fn order(&self) -> Order {
+        match self.order.load(Ordering::Acquire) {
+            0 => Order::Run,
+            1 => Order::Finish,
+            _ => Order::Cut,
+        }
+    }
+
+    /// Bytes came in.
+    pub(super) fn received(&self) {
+        let mut inner = self.inner();
+        if inner.phase == Phase::Idle {
+            inner.phase = Phase::Head;
+            // The first head's time runs from the connection's opening.
+            if !inner.first {
+                inner.since = Instant::now();
+            }
+        }
+    }
+
+    /// The handler was given a request.
+    pub(super) fn dispatched(&self) {
+        let mut inner = self.inner();
+        inner.phase = Phase::Busy;
+        inner.first = false;
+        inner.flushed = false;
+        inner.upload_slow = false;
+        inner.upload.reset();
+    }
+
+    /// The last piece of the answer was handed over.
+    pub(super) fn answered(&self) {
+        let mut inner = self.inner();
+        inner.phase = Phase::Idle;
+        inner.since = Instant::now();
+        inner.upload.reset();
+        inner.upload_waker = None;
+    }
+
+    /// Bytes went out, after a wait or at once.
+    pub(super) fn sent(&self, bytes: usize) {
+        let mut inner = self.inner();
+        if inner.download.waiting_since().is_some() {
+            inner.download.moved(Instant::now(), bytes);
+        }
+    }
+
+    /// The client does not take more bytes now.
+    pub(super) fn send_blocked(&self) {
+        self.inner().download.wait(Instant::now());
+    }
+
+    /// Everything handed over has gone out.
+    pub(super) fn flushed(&self) {
+        let mut inner = self.inner();
+        inner.download.reset();
+        inner.flushed |= inner.phase != Phase::Busy;
+    }
+
+    /// Whether bytes written now can only be the HTTP library's own answer to a bad head.
+    pub(super) fn is_own_answer(&self) -> bool {
+        let inner = self.inner();
+        inner.phase != Phase::Busy && inner.flushed
+    }
+
+    /// The handler waits for the request's body. `Err` if the client was too slow.
+    pub(super) fn upload_wait(&self, waker: &Waker) -> Result<(), ()> {
+        let mut inner = self.inner();
+        if inner.upload_slow {
+            return Err(());
+        }
+        inner.upload.wait(Instant::now());
+        match &inner.upload_waker {
+            Some(known) if known.will_wake(waker) => {}
+            _ => inner.upload_waker = Some(waker.clone()),
+        }
+        Ok(())
+    }
+
+    /// Bytes of the request's body came.
+    pub(super) fn upload_moved(&self, bytes: usize) {
+        let mut inner = self.inner();
+        if inner.upload.waiting_since().is_some() {
+            inner.upload.moved(Instant::now(), bytes);
+        }
+    }
+
+    /// The request's body is over, one way or the other.
+    pub(super) fn upload_over(&self) {
+        let mut inner = self.inner();
+        inner.upload.reset();
+        inner.upload_waker = None;
+    }
+
+    /// The handler is told that the body comes too slowly.
+    pub(super) fn fail_upload(&self) {
+        let mut inner = self.inner();
+        inner.upload_slow = true;
+        inner.upload.reset();
+        if let Some(waker) = inner.upload_waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Since when this connection has kept the service waiting; `None` while the service itself is at work.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        let inner = self.inner();
+        match inner.phase {
+            Phase::Idle | Phase::Head => Some(inner.since),
+            Phase::Busy => inner.upload.waiting_since().or(inner.download.waiting_since()),
+        }
+    }
+
+    /// What is overdue at `now`, or the next moment at which something may be.
+    pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Result<Instant, Overdue> {
+        let inner = self.inner();
+        let phase = match inner.phase {
+            Phase::Idle if inner.first => Some((inner.since + limits.head_time, Overdue::Idle)),
+            Phase::Idle => Some((inner.since + limits.idle_time, Overdue::Idle)),
+            Phase::Head => Some((inner.since + limits.head_time, Overdue::Head)),
+            Phase::Busy => None,
+        };
+        let upload = inner.upload.deadline().map(|at| (at, Overdue::Upload));
+        let download = inner.download.deadline().map(|at| (at, Overdue::Download));
+        let earliest = [phase, upload, download].into_iter().flatten().min_by_key(|(at, _)| *at);
+        // A wait that begins just after this look is noticed at the next, at most so much late.
+        let look_again = now + limits.patience.min(limits.head_time).min(limits.idle_time);
+        match earliest {
+            Some((at, what)) if at <= now => Err(what),
+            Some((at, _)) => Ok(at.min(look_again)),
+            None => Ok(look_again),
+        }
+    }
+}
