@@ -1,0 +1,168 @@
+//! How much of a form is taken before it is refused.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Limits, all on by default. Sizes are bytes; `u64::MAX` turns one off.
+///
+/// | limit | default |
+/// |---|---|
+/// | parts in all | 1024 |
+/// | header fields of a part | 32 |
+/// | header bytes of a part, with line ends and the blank line | 16 KiB |
+/// | bytes of a part | 256 MiB |
+/// | bytes in all | 1 GiB |
+/// | preamble | 64 KiB |
+/// | multiparts inside each other, the outermost included | 8 |
+/// | bytes of a name | 1 KiB |
+/// | bytes of a file name | 8 KiB |
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub(crate) parts: u64,
+    pub(crate) headers: u64,
+    pub(crate) header_bytes: u64,
+    pub(crate) part_bytes: u64,
+    pub(crate) body_bytes: u64,
+    pub(crate) preamble_bytes: u64,
+    pub(crate) depth: u64,
+    pub(crate) name_bytes: u64,
+    pub(crate) filename_bytes: u64,
+    pub(crate) overflow: Overflow,
+    pub(crate) fields: Vec<(String, u64)>,
+    pub(crate) allowed: Option<(Vec<String>, Unlisted)>,
+}
+
+/// What happens to a part that has more bytes than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The form is refused.
+    #[default]
+    Refuse,
+    /// The part is cut at its limit and the rest of it passed over; [`Parser::dropped`](crate::Parser::dropped) tells how much.
+    Truncate,
+}
+
+/// What happens to a field that is not on the list of allowed ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unlisted {
+    /// The form is refused.
+    #[default]
+    Refuse,
+    /// The part is passed over as if it had not been sent.
+    Skip,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parts: 1024,
+            headers: 32,
+            header_bytes: 16 << 10,
+            part_bytes: 256 << 20,
+            body_bytes: 1 << 30,
+            preamble_bytes: 64 << 10,
+            depth: 8,
+            name_bytes: 1 << 10,
+            filename_bytes: 8 << 10,
+            overflow: Overflow::Refuse,
+            fields: Vec::new(),
+            allowed: None,
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults for what is held in memory (headers and depth); everything that is only passed through is unlimited.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self {
+            parts: u64::MAX,
+            part_bytes: u64::MAX,
+            body_bytes: u64::MAX,
+            preamble_bytes: u64::MAX,
+            name_bytes: u64::MAX,
+            filename_bytes: u64::MAX,
+            ..Self::default()
+        }
+    }
+
+    /// Parts in all, those inside nested multiparts included.
+    #[must_use]
+    pub fn parts(self, parts: u64) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// Header fields of a part.
+    #[must_use]
+    pub fn headers(self, headers: u64) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Bytes of a part's header, line ends and the blank line included: what the parser holds in memory at most for each level.
+    #[must_use]
+    pub fn header_bytes(self, header_bytes: u64) -> Self {
+        Self { header_bytes: header_bytes.min(u64::from(u32::MAX) / 2), ..self }
+    }
+
+    /// Bytes of a part's body.
+    #[must_use]
+    pub fn part_bytes(self, part_bytes: u64) -> Self {
+        Self { part_bytes, ..self }
+    }
+
+    /// Bytes of the whole body, delimiters and headers included.
+    #[must_use]
+    pub fn body_bytes(self, body_bytes: u64) -> Self {
+        Self { body_bytes, ..self }
+    }
+
+    /// Bytes before the first delimiter (of each multipart).
+    #[must_use]
+    pub fn preamble_bytes(self, preamble_bytes: u64) -> Self {
+        Self { preamble_bytes, ..self }
+    }
+
+    /// Multiparts inside each other, the outermost included.
+    #[must_use]
+    pub fn depth(self, depth: u64) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// Bytes of a field's name.
+    #[must_use]
+    pub fn name_bytes(self, name_bytes: u64) -> Self {
+        Self { name_bytes, ..self }
+    }
+
+    /// Bytes of a file name.
+    #[must_use]
+    pub fn filename_bytes(self, filename_bytes: u64) -> Self {
+        Self { filename_bytes, ..self }
+    }
+
+    /// Bytes of the body of each part of this name; instead of [`part_bytes`](Self::part_bytes), be it less or more.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, bytes: u64) -> Self {
+        let name = name.into();
+        match self.fields.iter_mut().find(|f| f.0 == name) {
+            Some(field) => field.1 = bytes,
+            None => self.fields.push((name, bytes)),
+        }
+        self
+    }
+
+    /// Only these fields are expected. It is looked at for the parts of the outermost multipart.
+    #[must_use]
+    pub fn allow<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>, otherwise: Unlisted) -> Self {
+        self.allowed = Some((names.into_iter().map(Into::into).collect(), otherwise));
+        self
+    }
+
+    /// What happens to a part that is too large.
+    #[must_use]
+    pub fn overflow(self, overflow: Overflow) -> Self {
+        Self { overflow, ..self }
+    }
+}

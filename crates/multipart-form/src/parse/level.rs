@@ -1,0 +1,163 @@
+//! The stack of multiparts inside each other, each reading what the one around it takes for content.
+//!
+//! Nothing is copied from one level to the next: a level is told where its bytes lie ([`Bytes`]), and taking some of them is
+//! told to every level below.
+
+use alloc::vec::Vec;
+
+use super::frame::{Framer, Line, Owed};
+use crate::boundary::Boundary;
+use crate::error::{Error, ErrorKind};
+use crate::head::Index;
+
+#[derive(Debug)]
+pub(super) struct Level {
+    pub(super) framer: Framer,
+    pub(super) phase: Phase,
+    /// Bytes before the first delimiter, and whether they are line ends alone (and which byte is due next).
+    pub(super) preamble: u64,
+    pub(super) blank: bool,
+    pub(super) line_feed_due: bool,
+    /// The header of the current part: bytes that could not be left where they were.
+    pub(super) block: Vec<u8>,
+    pub(super) index: Index,
+}
+
+/// What a level is reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Preamble,
+    /// A delimiter line has been taken; a part is about to begin.
+    Next,
+    Header,
+    Body,
+    /// The part is a multipart, which the level above reads.
+    Nested,
+    /// The close delimiter has been taken.
+    Closed,
+    Epilogue,
+}
+
+/// Where bytes lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bytes {
+    /// The first so many of the input.
+    Input(usize),
+    /// The first so many of what this level's framer owes.
+    Owed(usize, usize),
+}
+
+/// What there is to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    Some(Bytes),
+    /// More input is needed.
+    Dry,
+    /// The level below has met its own delimiter.
+    End,
+}
+
+impl Level {
+    pub(super) fn new(boundary: Boundary) -> Self {
+        Self {
+            framer: Framer::new(boundary),
+            phase: Phase::Preamble,
+            preamble: 0,
+            blank: true,
+            line_feed_due: false,
+            block: Vec::new(),
+            index: Index::default(),
+        }
+    }
+
+    /// Counts preamble and sees whether it says anything.
+    pub(super) fn skip_preamble(&mut self, bytes: &[u8]) {
+        self.preamble += bytes.len() as u64;
+        for &b in bytes {
+            if !self.blank {
+                break;
+            }
+            self.blank = b == if self.line_feed_due { b'\n' } else { b'\r' };
+            self.line_feed_due = !self.line_feed_due;
+        }
+    }
+
+    /// The same, of bytes that its own framer owes.
+    pub(super) fn skip_owed_preamble(&mut self) {
+        let owed = self.framer.owed();
+        self.preamble += owed.len() as u64;
+        for &b in owed {
+            self.blank &= b == if self.line_feed_due { b'\n' } else { b'\r' };
+            self.line_feed_due = !self.line_feed_due;
+        }
+    }
+}
+
+/// What the levels below the one that is numbered `above` have for it.
+pub(super) fn source(levels: &mut [Level], above: usize, input: &mut &[u8]) -> Source {
+    match above.checked_sub(1) {
+        None if input.is_empty() => Source::Dry,
+        None => Source::Some(Bytes::Input(input.len())),
+        Some(below) => content(levels, below, input),
+    }
+}
+
+/// The content that the level numbered `at` has next.
+pub(super) fn content(levels: &mut [Level], at: usize, input: &mut &[u8]) -> Source {
+    loop {
+        let framer = &levels[at].framer;
+        if framer.line.is_some() {
+            return Source::End;
+        }
+        if !framer.owed().is_empty() {
+            return Source::Some(Bytes::Owed(at, framer.owed().len()));
+        }
+        let clean = framer.clean;
+        let bytes = match source(levels, at, input) {
+            Source::Some(bytes) => bytes,
+            other => return other,
+        };
+        if clean > 0 {
+            return Source::Some(match bytes {
+                Bytes::Input(n) => Bytes::Input(n.min(clean)),
+                Bytes::Owed(level, n) => Bytes::Owed(level, n.min(clean)),
+            });
+        }
+        let (below, here) = levels.split_at_mut(at);
+        let Some(here) = here.first_mut() else { return Source::Dry };
+        let taken = here.framer.look(resolve(below, input, bytes));
+        take(levels, at, taken, input);
+    }
+}
+
+/// The bytes themselves.
+pub(super) fn resolve<'a>(levels: &'a [Level], input: &'a [u8], bytes: Bytes) -> &'a [u8] {
+    match bytes {
+        Bytes::Input(n) => &input[..n],
+        Bytes::Owed(at, n) => &levels[at].framer.owed()[..n],
+    }
+}
+
+/// Takes `n` bytes of what [`source`] gave the level numbered `above`: where they lay, if a framer owed them.
+pub(super) fn take(levels: &mut [Level], above: usize, n: usize, input: &mut &[u8]) -> Option<(usize, Owed)> {
+    let Some(below) = above.checked_sub(1) else {
+        *input = &input[n..];
+        return None;
+    };
+    let framer = &mut levels[below].framer;
+    if framer.owed().is_empty() {
+        framer.clean -= n;
+        take(levels, below, n, input)
+    } else {
+        Some((below, framer.pay(n)))
+    }
+}
+
+/// The line that ended the content of the last level, once it has.
+pub(super) fn line(levels: &mut [Level]) -> Result<Line, Error> {
+    let taken = levels.last_mut().and_then(|level| level.framer.line.take());
+    match taken {
+        Some(Line::Malformed) | None => Err(Error::new(ErrorKind::MalformedDelimiter)),
+        Some(line) => Ok(line),
+    }
+}
