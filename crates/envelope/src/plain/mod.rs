@@ -1,0 +1,1 @@
+//! The plaintext: a MIME form.
