@@ -1,0 +1,88 @@
+//! `cargo xtask web`: the browser client and the site, as a folder and as a docteur image.
+//!
+//! Nobody writes JavaScript: the glue is generated, and one line that starts the client is appended to it.
+
+mod assets;
+mod glue;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{paths, setup, shell};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A built site.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The docteur image.
+    pub(crate) image: PathBuf,
+}
+
+/// Builds the client under `target` (a target directory of cargo's), and there `site/` and `site.img`.
+pub(crate) fn build(target: &Path) -> Result<Site> {
+    let wasm = client(target)?;
+    let glue = glue::generate(&wasm, &target.join("glue"))?;
+    let mut files = BTreeMap::new();
+    read_folder(&paths::root().join("site"), "", &mut files)?;
+    let files = assets::assemble(files, glue)?;
+
+    let folder = target.join("site");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    for (path, bytes) in &files {
+        let place = folder.join(path.trim_start_matches('/'));
+        let parent = place.parent().context("a file without a folder")?;
+        fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        fs::write(&place, bytes).with_context(|| place.display().to_string())?;
+    }
+    let bytes = docteur_make::image_of_folder(&folder)?;
+    let image = target.join("site.img");
+    // Rewritten only when it changed, so that what embeds it is not rebuilt for nothing.
+    if fs::read(&image).ok().as_deref() != Some(&bytes[..]) {
+        fs::write(&image, &bytes).with_context(|| image.display().to_string())?;
+    }
+    println!("    {}: {} files, {} bytes", image.display(), files.len(), bytes.len());
+    Ok(Site { image })
+}
+
+/// The client's wasm as rustc leaves it.
+fn client(target: &Path) -> Result<PathBuf> {
+    let std = setup::target(TARGET)?;
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--package", "pasteur-web", "--lib", "--profile", "web", "--target-dir"]).arg(target);
+    std.apply(&mut cargo, TARGET, "std,panic_abort");
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped().join("\u{1f}"));
+    shell::run(&mut cargo)?;
+    let wasm = target.join(TARGET).join("web/pasteur_web.wasm");
+    if !wasm.is_file() {
+        bail!("cargo built no {}: pasteur-web has to be a cdylib", wasm.display());
+    }
+    Ok(wasm)
+}
+
+/// Panic messages name source files; these flags make the names the same on every machine.
+fn remapped() -> Vec<String> {
+    let remap = |from: PathBuf, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let home = paths::cargo_home().map(|home| remap(home, "cargo"));
+    home.into_iter().chain([remap(paths::root(), "pasteur")]).collect()
+}
+
+fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let place = entry.path();
+        let name = entry.file_name().into_string().ok().with_context(|| format!("{} is not UTF-8", place.display()))?;
+        let path = format!("{prefix}/{name}");
+        if entry.file_type()?.is_dir() {
+            read_folder(&place, &path, files)?;
+        } else {
+            files.insert(path, fs::read(&place).with_context(|| place.display().to_string())?);
+        }
+    }
+    Ok(())
+}
