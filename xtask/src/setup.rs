@@ -50,6 +50,7 @@ pub(crate) fn target(target: &str) -> Result<Std> {
 }
 
 /// Sees to a component of the pinned toolchain, such as `rust-src`; `proof` is a path in the sysroot that it brings.
+#[expect(dead_code, reason = "soon")]
 pub(crate) fn component(name: &str, proof: &str) -> Result<()> {
     if sysroot()?.join(proof).exists() {
         return Ok(());
@@ -60,6 +61,7 @@ pub(crate) fn component(name: &str, proof: &str) -> Result<()> {
 }
 
 /// Sees to programs; each pair is a program and the Debian package that has it.
+#[expect(dead_code, reason = "soon")]
 pub(crate) fn programs(wanted: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<_> = wanted.iter().filter(|(program, _)| !shell::has(program)).collect();
     if missing.is_empty() {
@@ -99,7 +101,15 @@ fn pinned_toolchain() -> Result<String> {
     Ok(channel.context("rust-toolchain.toml pins no channel")?.to_owned())
 }
 
-fn sysroot() -> Result<PathBuf> {
+/// The commit that the compiler was built from.
+pub(crate) fn compiler_commit() -> Result<String> {
+    let version = shell::output(Command::new("rustc").arg("-vV").current_dir(paths::root())).unwrap_or_default();
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+    Ok(commit.context("rustc does not say which commit it is")?.to_owned())
+}
+
+/// Where the pinned toolchain is.
+pub(crate) fn sysroot() -> Result<PathBuf> {
     let path = shell::output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(paths::root()));
     Ok(PathBuf::from(path.context("rustc does not run: install the toolchain of rust-toolchain.toml")?.trim()))
 }

@@ -56,7 +56,7 @@ fn client(target: &Path) -> Result<PathBuf> {
     let mut cargo = shell::cargo();
     cargo.args(["build", "--package", "pasteur-web", "--lib", "--profile", "web", "--target-dir"]).arg(target);
     std.apply(&mut cargo, TARGET, "std,panic_abort");
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped().join("\u{1f}"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped()?.join("\u{1f}"));
     shell::run(&mut cargo)?;
     let wasm = target.join(TARGET).join("web/pasteur_web.wasm");
     if !wasm.is_file() {
@@ -65,11 +65,16 @@ fn client(target: &Path) -> Result<PathBuf> {
     Ok(wasm)
 }
 
-/// Panic messages name source files; these flags make the names the same on every machine.
-fn remapped() -> Vec<String> {
-    let remap = |from: PathBuf, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let home = paths::cargo_home().map(|home| remap(home, "cargo"));
-    home.into_iter().chain([remap(paths::root(), "pasteur")]).collect()
+/// Panic messages name source files; these flags make the names the same on every machine, whether or not the standard
+/// library's sources are installed.
+fn remapped() -> Result<Vec<String>> {
+    let sources = setup::sysroot()?.join("lib/rustlib/src/rust");
+    let real = fs::canonicalize(&sources).unwrap_or_else(|_| sources.clone());
+    let std = format!("/rustc/{}", setup::compiler_commit()?);
+    let home = paths::cargo_home().map(|home| (home, "cargo"));
+    let ours = [(paths::root(), "pasteur"), (sources, std.as_str()), (real, std.as_str())];
+    let flag = |(from, to): (PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
+    Ok(home.into_iter().chain(ours).map(flag).collect())
 }
 
 fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
