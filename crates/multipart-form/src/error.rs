@@ -97,8 +97,8 @@ impl Error {
     }
 
     pub(crate) fn of(mut self, field: &[u8]) -> Self {
-        if self.0.field.is_none() {
-            self.0.field = Some(String::from_utf8_lossy(field).into_owned());
+        if self.0.field.is_none() && !field.is_empty() {
+            self.0.field = Some(String::from_utf8_lossy(&field[..field.len().min(64)]).into_owned());
         }
         self
     }

@@ -36,6 +36,9 @@ mod error;
 mod head;
 mod limits;
 mod parse;
+mod strict;
+mod text;
+mod transfer;
 mod value;
 
 pub use boundary::{Boundary, boundary_of};
@@ -45,4 +48,6 @@ pub use head::{Field, Fields, Head};
 pub use limits::{Limits, Overflow, Unlisted};
 pub use parse::{Event, Parser};
 
+pub use text::{Charset, Charsets};
+pub use transfer::{Decoder, TransferEncoder};
 pub use value::{ContentType, Disposition, Params, TransferEncoding, base_name};

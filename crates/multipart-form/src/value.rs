@@ -5,7 +5,7 @@ mod file_name;
 mod mime;
 
 pub use disposition::Disposition;
-pub(crate) use disposition::{Places, lossy};
+pub(crate) use disposition::{Places, hex, lossy};
 pub use file_name::base_name;
 pub use mime::{ContentType, Params, TransferEncoding};
 

@@ -8,6 +8,7 @@ use crate::boundary::Boundary;
 use crate::error::{Error, ErrorKind, Limit};
 use crate::head::Head;
 use crate::limits::{Limits, Overflow, Unlisted};
+use crate::strict;
 
 /// What a form is made of, in its order:
 /// `(Part Data* End | Enter ... Leave)* Done`, where `...` is the same again without `Done`.
@@ -41,6 +42,7 @@ pub struct Parser {
     levels: Vec<Level>,
     limits: Limits,
     nested: bool,
+    strict: bool,
     draining: bool,
     offset: u64,
     parts: u64,
@@ -82,6 +84,7 @@ impl Parser {
             levels: Vec::from([Level::new(boundary)]),
             limits,
             nested: false,
+            strict: false,
             draining: false,
             offset: 0,
             parts: 0,
@@ -95,6 +98,17 @@ impl Parser {
     #[must_use]
     pub fn nested(self, nested: bool) -> Self {
         Self { nested, ..self }
+    }
+
+    /// The strict form layer: a parser for a form with this Content-Type, which also refuses what RFC 7578 does not allow but
+    /// MIME does: a type other than `multipart/form-data`, a part without Content-Disposition or with one that is not
+    /// `form-data`, a part without a name, a multipart inside without a boundary, an unknown Content-Transfer-Encoding.
+    ///
+    /// # Errors
+    /// As [`Boundary::from_form_content_type`].
+    pub fn strict(content_type: &[u8], limits: Limits) -> Result<Self, Error> {
+        let boundary = Boundary::from_form_content_type(content_type)?;
+        Ok(Self { strict: true, ..Self::new(boundary, limits) })
     }
 
     /// The next event, or `None` where more input is needed: then all of `input` has been taken. Bytes that have been taken are
@@ -168,7 +182,7 @@ impl Parser {
     fn fail(&mut self, mut error: Error) -> Error {
         error = error.at(self.offset);
         let in_part = matches!(self.levels.last().map(|l| l.phase), Some(Phase::Body));
-        if in_part && !self.part.name.is_empty() {
+        if in_part {
             error = error.of(&self.part.name);
         }
         self.failed = Some(error.clone());
@@ -369,6 +383,10 @@ impl Parser {
         let bytes = block.unwrap_or(&level.block);
         level.index.finish(bytes, &self.limits).map_err(|error| error.at(self.part.header_at))?;
         let head = Head::new(bytes, &level.index);
+        if self.strict && !self.draining {
+            let checked = if top == 0 { strict::check(&head) } else { strict::inner(&head) };
+            checked.map_err(|error| error.at(self.part.header_at).of(&head.name_raw().unwrap_or_default()))?;
+        }
         let name = head.name_raw();
         let name = name.as_deref();
         self.part.name.clear();

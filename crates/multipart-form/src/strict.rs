@@ -1,0 +1,25 @@
+//! What RFC 7578 asks of a form's parts beyond MIME.
+
+use crate::error::{Error, ErrorKind};
+use crate::head::Head;
+
+/// A part of the outermost multipart of a form.
+pub(crate) fn check(head: &Head<'_>) -> Result<(), Error> {
+    let disposition = head.disposition().ok_or_else(|| Error::new(ErrorKind::MissingDisposition))?;
+    if !disposition.is_form_data() {
+        return Err(Error::new(ErrorKind::NotFormData));
+    }
+    if disposition.name().is_none() {
+        return Err(Error::new(ErrorKind::MissingName));
+    }
+    inner(head)
+}
+
+/// Any part.
+pub(crate) fn inner(head: &Head<'_>) -> Result<(), Error> {
+    head.transfer_encoding()?;
+    match head.content_type() {
+        Some(value) if value.is_multipart() => value.boundary().map(drop),
+        _ => Ok(()),
+    }
+}
