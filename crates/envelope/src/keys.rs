@@ -3,7 +3,6 @@
 //! HKDF-SHA-256 (RFC 5869) and Argon2id (RFC 9106) run here on every platform, the browser too: one synchronous
 //! schedule, and only the bulk of the work, AES-GCM, is left to the platform.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -30,6 +29,8 @@ impl Stretched {
     /// little memory.
     #[cfg(feature = "nfc")]
     pub fn argon2id(password: &str, kdf: &Kdf) -> Result<Self, PasswordError> {
+        use alloc::string::String;
+
         use unicode_normalization::UnicodeNormalization;
 
         // Sized for the longest, so that it never moves and leaves a copy behind.
