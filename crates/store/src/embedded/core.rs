@@ -1,0 +1,149 @@
+//! What the store's handles, uploads and readers share with the writer's thread.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use api::Id;
+use bytes::Bytes;
+use device::{Clock, Timestamp};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::fault::Fault;
+use super::ledger::Ledger;
+use super::pool::Pool;
+use super::snapshot::Snapshot;
+use super::task::{Change, Sweep, Task, Ticket};
+use crate::{Error, Result, Swept};
+
+/// Pieces that may wait for the writer at once: each is up to 1 MiB of memory.
+const PIECES_WAITING: usize = 4;
+/// Threads that read pieces.
+const READERS: usize = 4;
+
+pub(super) struct Core {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) tasks: mpsc::UnboundedSender<Task>,
+    /// Back-pressure for uploads.
+    pub(super) room: Arc<Semaphore>,
+    snapshot: RwLock<Option<Arc<Snapshot>>>,
+    pool: Pool,
+}
+
+impl Core {
+    pub(super) fn new(clock: Arc<dyn Clock>, ledger: Ledger, tasks: mpsc::UnboundedSender<Task>) -> Self {
+        Self {
+            clock,
+            ledger: Arc::new(ledger),
+            tasks,
+            room: Arc::new(Semaphore::new(PIECES_WAITING)),
+            snapshot: RwLock::new(None),
+            pool: Pool::new(READERS),
+        }
+    }
+
+    /// Replaces the state that readers see; with `None` they ask the writer for a new one.
+    pub(super) fn show(&self, snapshot: Option<Snapshot>) {
+        let new = snapshot.map(Arc::new);
+        let old = std::mem::replace(&mut *self.snapshot.write().unwrap_or_else(PoisonError::into_inner), new);
+        // Its pages are given back outside of the lock.
+        drop(old);
+    }
+
+    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reads from the newest state; where that faults, once more after the database was opened anew.
+    pub(super) async fn read<T>(
+        &self,
+        f: impl Fn(&Snapshot) -> std::result::Result<Result<T>, Fault> + Send + Sync,
+    ) -> Result<T> {
+        for healed in [false, true] {
+            let generation = match self.snapshot() {
+                None => u64::MAX,
+                Some(snapshot) => match guarded(|| f(&snapshot)) {
+                    Ok(answer) => return answer,
+                    Err(fault) if healed => return Err(fault.0),
+                    Err(_) => snapshot.generation,
+                },
+            };
+            if !healed {
+                let (answer, healed) = oneshot::channel();
+                self.send(Task::Heal { generation, answer })?;
+                healed.await.map_err(|_| Error::Closed)??;
+            }
+        }
+        Err(Error::Io(io::Error::other("the store could not be opened again after a failure")))
+    }
+
+    /// The content of `upload` from `start` on, read by a thread of the pool; `None` where it is gone.
+    pub(super) async fn piece(self: &Arc<Self>, upload: u64, start: u64, end: u64) -> Result<Option<Bytes>> {
+        let (answer, piece) = oneshot::channel();
+        let core = Arc::clone(self);
+        self.pool.run(move || {
+            if !answer.is_closed() {
+                let read = core.snapshot().map(|s| guarded(|| s.piece(upload, start, end)));
+                // Nobody may be waiting any more.
+                let _ = answer.send(read);
+            }
+        })?;
+        match piece.await.map_err(|_| Error::Closed)? {
+            Some(Ok(piece)) => Ok(piece),
+            // Rare: on the caller's thread, with its second try.
+            Some(Err(_)) | None => self.read(|s| s.piece(upload, start, end).map(Ok)).await,
+        }
+    }
+
+    pub(super) async fn change(&self, id: &Id, change: Change) -> Result<()> {
+        let (answer, done) = oneshot::channel();
+        self.send(Task::Change { id: *id, change, answer })?;
+        done.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn sweep_some(&self) -> Result<Sweep> {
+        let (answer, done) = oneshot::channel();
+        self.send(Task::Sweep { answer })?;
+        done.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Removes all that is due.
+    pub(super) async fn sweep(&self) -> Result<Swept> {
+        let mut swept = Swept::default();
+        loop {
+            let some = self.sweep_some().await?;
+            swept.expired += some.swept.expired;
+            swept.burnt += some.swept.burnt;
+            swept.bytes += some.swept.bytes;
+            if !some.more {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Takes `bytes` of the quota for an upload. What has expired makes room.
+    pub(super) async fn reserve(&self, ticket: &mut Ticket, bytes: u64) -> Result<()> {
+        let now = self.now();
+        match ticket.reserve(bytes) {
+            Err(Error::Quota { .. }) if self.read(|s| s.is_due(now).map(Ok)).await? => {
+                self.sweep().await?;
+                ticket.reserve(bytes)
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn send(&self, task: Task) -> Result<()> {
+        self.tasks.send(task).map_err(|_| Error::Closed)
+    }
+}
+
+/// Runs `f`; redb may panic on pages that were damaged behind its back, and that is a fault like others.
+pub(super) fn guarded<T>(f: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+        .unwrap_or_else(|_| Err(super::fault::damaged("the database is not consistent in itself")))
+}

@@ -1,0 +1,116 @@
+//! What the writer's thread is asked to do, and what an upload owns until then.
+
+use std::sync::Arc;
+
+use api::Id;
+use bytes::Bytes;
+use device::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::ledger::Ledger;
+use crate::{Claim, Error, NewPaste, Result, Swept};
+
+/// One thing to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Stores a piece of an upload; the answer is the database's generation.
+    Piece { piece: Piece, answer: oneshot::Sender<Result<u64>>, room: OwnedSemaphorePermit },
+    /// Makes a paste of an upload.
+    Publish { publish: Box<Publish>, answer: oneshot::Sender<Published> },
+    /// Changes a paste.
+    Change { id: Id, change: Change, answer: oneshot::Sender<Result<()>> },
+    /// Removes what is due, up to some number of rows.
+    Sweep { answer: oneshot::Sender<Result<Sweep>> },
+    /// Removes the pieces of an upload that was given up.
+    Discard { upload: u64 },
+    /// Opens the database anew, if `generation` still is the one that failed a reader.
+    Heal { generation: u64, answer: oneshot::Sender<Result<()>> },
+    /// Makes everything durable and ends the thread.
+    Close { answer: Option<oneshot::Sender<Result<()>>> },
+}
+
+/// A piece of an upload's content.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) upload: u64,
+    pub(super) offset: u64,
+    pub(super) data: Bytes,
+    /// The database's generation at the upload's first piece; `None` for that piece itself.
+    pub(super) generation: Option<u64>,
+}
+
+/// An upload that is to become a paste.
+#[derive(Debug)]
+pub(super) struct Publish {
+    pub(super) ticket: Ticket,
+    /// What was not yet stored as a piece.
+    pub(super) tail: Bytes,
+    pub(super) paste: NewPaste,
+    pub(super) created_at: Timestamp,
+}
+
+/// How a publication ended; where it failed, the upload comes back.
+pub(super) type Published = std::result::Result<(), (Error, Ticket)>;
+
+/// How a paste is changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Claim(Claim),
+    Renew { lease_hash: [u8; 32], until: Timestamp },
+    Delete,
+    Burn,
+}
+
+/// What one round of sweeping did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sweep {
+    pub(super) swept: Swept,
+    /// Rows that were due, tombstones among them.
+    pub(super) rows: usize,
+    /// There may be more that is due.
+    pub(super) more: bool,
+}
+
+/// What an upload owns: bytes of the quota, and pieces. Dropping it gives both back.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    ledger: Arc<Ledger>,
+    tasks: mpsc::UnboundedSender<Task>,
+    /// The upload's number.
+    pub(super) upload: u64,
+    /// Bytes of content, all of them counted in the ledger.
+    pub(super) size: u64,
+    /// Bytes in pieces, and the database's generation that has them.
+    pub(super) stored: u64,
+    pub(super) generation: Option<u64>,
+}
+
+impl Ticket {
+    pub(super) fn new(ledger: Arc<Ledger>, tasks: mpsc::UnboundedSender<Task>) -> Self {
+        let upload = ledger.next_upload();
+        Self { ledger, tasks, upload, size: 0, stored: 0, generation: None }
+    }
+
+    /// Takes `bytes` more of the quota.
+    pub(super) fn reserve(&mut self, bytes: u64) -> Result<()> {
+        self.ledger.reserve(bytes)?;
+        self.size += bytes;
+        Ok(())
+    }
+
+    /// Leaves bytes and pieces to the paste that was made of them.
+    pub(super) fn spend(&mut self) {
+        self.size = 0;
+        self.stored = 0;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.ledger.release(self.size);
+        if self.stored > 0 {
+            // Where the store is closed, the next opening finds the pieces.
+            let _ = self.tasks.send(Task::Discard { upload: self.upload });
+        }
+    }
+}
