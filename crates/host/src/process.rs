@@ -1,10 +1,12 @@
 //! What a server asks of the process it runs in.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Stack of a thread. Nothing here recurses; the default of 2 MiB is address space for nothing.
 const STACK: usize = 512 * 1024;
@@ -28,18 +30,28 @@ pub fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Waits for SIGTERM or SIGINT and gives its name.
-///
-/// # Errors
-/// Where the signals cannot be listened for.
-pub async fn stop_signal() -> io::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let name = std::future::poll_fn(|cx| {
-        if terminate.poll_recv(cx).is_ready() {
-            return std::task::Poll::Ready("SIGTERM");
-        }
-        interrupt.poll_recv(cx).map(|_| "SIGINT")
-    });
-    Ok(name.await)
+/// The signals that tell a server to stop.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens for SIGTERM and SIGINT from now on; they no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them and gives its name. Cancel safe.
+    pub async fn stop(&mut self) -> &'static str {
+        poll_fn(|cx| match self.terminate.poll_recv(cx) {
+            Poll::Ready(_) => Poll::Ready("SIGTERM"),
+            Poll::Pending => self.interrupt.poll_recv(cx).map(|_| "SIGINT"),
+        })
+        .await
+    }
 }

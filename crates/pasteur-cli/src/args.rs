@@ -20,7 +20,7 @@ pub(crate) struct Args {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Run the server
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Print a shell's completions
     Completions(CompletionsArgs),
     /// Print the manual

@@ -12,7 +12,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     match Args::parse().command {
-        Command::Serve(options) => serve::run(options),
+        Command::Serve(options) => serve::run(*options),
         Command::Completions(options) => pages::completions(&options),
         Command::Man(options) => pages::man(&options),
     }

@@ -1,12 +1,104 @@
-//! `pasteur serve`: its options, and the world it runs in.
+//! `pasteur serve`: the application in the ordinary machine's world.
 
+mod failure;
+mod file;
+mod log;
+mod options;
+mod table;
+mod units;
+
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-/// What `pasteur serve` takes.
-#[derive(clap::Args, Debug)]
-pub(crate) struct ServeOptions {}
+use bytes::Bytes;
+use clap::CommandFactory;
+use device::Peer;
+use host::{Entropy, FileBlock, Sockets, SystemClock};
+use pasteur::{Control, Ready, Site};
+use store::{Embedded, Options as StoreOptions};
 
-/// Serves until it is told to stop.
-pub(crate) fn run(_options: ServeOptions) -> ExitCode {
-    ExitCode::FAILURE
+use failure::Failure;
+use log::Lines;
+pub(crate) use options::ServeOptions;
+
+/// The site this program was built with; empty where it was built without one.
+static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
+
+/// Descriptors that are not connections: the store, listeners, standard streams, the runtime's own.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// Serves until SIGTERM or SIGINT, and until open requests have finished or their time is over.
+pub(crate) fn run(options: ServeOptions) -> ExitCode {
+    if options.print_options {
+        print!("{}", table::markdown(&crate::args::Args::command()));
+        return ExitCode::SUCCESS;
+    }
+    match start(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pasteur: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn start(options: ServeOptions) -> Result<(), Failure> {
+    let options = match &options.config {
+        Some(path) => file::merge(&crate::args::Args::command(), std::env::args_os().collect(), path)?,
+        None => options,
+    };
+    let Some(path) = options.store.clone() else { return Err(Failure::StoreMissing) };
+    let site = site(options.site.as_deref())?;
+    let mut config = options.config();
+    let descriptors = host::raise_descriptor_limit().saturating_sub(OTHER_DESCRIPTORS);
+    config.http.connections = config.http.connections.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
+
+    let clock = Arc::new(SystemClock::new());
+    let block = FileBlock::open(&path).map_err(|error| Failure::store_file(&path, error))?;
+    let mut store_options = StoreOptions::default();
+    store_options.quota = options.quota;
+    store_options.cache_bytes = options.cache;
+    store_options.group_commit = !options.no_group_commit;
+    let store = Embedded::open(block, store_options, clock.clone()).map_err(|error| Failure::store(&path, error))?;
+
+    let lines = Lines::start();
+    let stop = paf::Stop::new();
+    let control = Control { stop: stop.clone(), sink: Arc::new(lines.sink()), ready: Box::new(announce) };
+    let runtime = host::runtime().map_err(Failure::Runtime)?;
+    let served = runtime.block_on(async {
+        let mut signals = host::Signals::new().map_err(Failure::Runtime)?;
+        tokio::spawn(async move {
+            signals.stop().await;
+            stop.pull();
+        });
+        pasteur::serve(&Sockets, store, site, clock, Arc::new(Entropy), config, control).await.map_err(Failure::Serve)
+    });
+    lines.finish();
+    served
+}
+
+/// Tells where the server listens, once it does.
+fn announce(ready: &Ready) {
+    let mut out = std::io::stdout().lock();
+    for (what, peers) in [("listening", &ready.listen), ("admin listening", &ready.admin)] {
+        for peer in peers {
+            if let Peer::Ip(address) = peer {
+                // Nobody may be reading it; the server serves all the same.
+                let _ = writeln!(out, "{what} on http://{address}");
+            }
+        }
+    }
+    let _ = out.flush();
+}
+
+/// The site: an image file, or the one built in.
+fn site(path: Option<&Path>) -> Result<Site, Failure> {
+    let image = match path {
+        Some(path) => Bytes::from(std::fs::read(path).map_err(|e| Failure::site_file(path, e))?),
+        None if SITE.is_empty() => return Err(Failure::SiteMissing),
+        None => Bytes::from_static(SITE),
+    };
+    Site::open(image).map_err(|error| Failure::Site { path: path.map(Path::to_owned), error })
 }

@@ -1,1 +1,31 @@
-//! The application: routes, policy, configuration; it knows no operating system.
+//! The application: routes, policy and configuration. It knows no operating system: network, store, clock and
+//! randomness are seams that its caller fills.
+//!
+//! [`App`] answers requests (tests call it without sockets); [`serve`] runs it on a stack with its limits, its admin
+//! listener and its sweeps.
+
+mod admin;
+mod answer;
+mod app;
+mod config;
+mod failure;
+mod form;
+mod handlers;
+mod headers;
+mod log;
+mod metrics;
+mod openapi;
+mod origin;
+mod range;
+mod rate;
+mod route;
+mod serve;
+mod site;
+
+pub use answer::Answer;
+pub use app::App;
+pub use config::{Config, ForwardedHeader, LogFormat};
+pub use log::{Log, Sink};
+pub use openapi::document as openapi_document;
+pub use serve::{Control, Ready, ServeError, serve};
+pub use site::{Site, SiteError};

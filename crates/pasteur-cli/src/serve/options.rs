@@ -1,0 +1,147 @@
+//! What `pasteur serve` takes. Each option is defined here and nowhere else: flag, environment, key of the
+//! configuration file, help, manual and the README's table follow from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ValueEnum, ValueHint};
+use paf::Net;
+use paf::http::Limits;
+use pasteur::Config;
+
+use super::units::{duration, seconds, size};
+
+/// What `pasteur serve` takes.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ServeOptions {
+    /// Addresses to listen at
+    #[arg(
+        long,
+        env = "PASTEUR_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8080"
+    )]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The file that holds the pastes; made if it is not there
+    #[arg(long, env = "PASTEUR_STORE", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) store: Option<PathBuf>,
+    /// A TOML file with more options: their names without dashes in front, as `max-paste = "64MiB"`
+    #[arg(long, env = "PASTEUR_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The largest content of a paste
+    #[arg(long, env = "PASTEUR_MAX_PASTE", value_name = "SIZE", default_value = "2GiB", value_parser = size)]
+    pub(crate) max_paste: u64,
+    /// The most bytes of content in all [default: what the disk holds]
+    #[arg(long, env = "PASTEUR_QUOTA", value_name = "SIZE", value_parser = size)]
+    pub(crate) quota: Option<u64>,
+    /// The longest life of a paste, as 30d [default: for ever]
+    #[arg(long, env = "PASTEUR_MAX_EXPIRY", value_name = "TIME", value_parser = seconds)]
+    pub(crate) max_expiry: Option<u64>,
+    /// Addresses at which to tell metrics (/metrics) and readiness (/readyz) [default: none]
+    #[arg(long, env = "PASTEUR_ADMIN_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) admin_listen: Vec<SocketAddr>,
+    /// Pastes that a client may create in a minute, and at once; 0 is no limit
+    #[arg(long, env = "PASTEUR_CREATE_RATE", value_name = "NUMBER", default_value = "300")]
+    pub(crate) create_rate: u32,
+    /// Wrong tokens (wrong passwords, that is) that a client may send in a minute, and at once; 0 is no limit
+    #[arg(long, env = "PASTEUR_WRONG_TOKEN_RATE", value_name = "NUMBER", default_value = "30")]
+    pub(crate) wrong_token_rate: u32,
+    /// Reverse proxies that are believed about their clients' addresses, as 10.0.0.0/8
+    #[arg(long, env = "PASTEUR_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<Net>,
+    /// The header in which those proxies tell it; they have to set it themselves, or remove it
+    #[arg(long, env = "PASTEUR_FORWARDED_HEADER", value_name = "NAME", default_value = "x-forwarded-for")]
+    pub(crate) forwarded_header: ForwardedHeader,
+    /// Connections open at once; fewer where the system has fewer descriptors
+    #[arg(long, env = "PASTEUR_CONNECTIONS", value_name = "NUMBER", default_value = "16384")]
+    pub(crate) connections: usize,
+    /// Connections open at once from one client; 0 is no limit. This machine and trusted proxies are not counted
+    #[arg(long, env = "PASTEUR_CONNECTIONS_PER_CLIENT", value_name = "NUMBER", default_value = "512")]
+    pub(crate) connections_per_client: usize,
+    /// How long open requests may take to finish after SIGTERM
+    #[arg(long, env = "PASTEUR_GRACE", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// How often the space of expired pastes is given back
+    #[arg(long, env = "PASTEUR_SWEEP", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) sweep: Duration,
+    /// The store's memory for pages
+    #[arg(long, env = "PASTEUR_CACHE", value_name = "SIZE", default_value = "8MiB", value_parser = memory)]
+    pub(crate) cache: usize,
+    /// The site's docteur image [default: the one built in]
+    #[arg(long, env = "PASTEUR_SITE", value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub(crate) site: Option<PathBuf>,
+    /// How requests are logged to standard error
+    #[arg(long, env = "PASTEUR_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// Name clients' addresses in the log
+    #[arg(long, env = "PASTEUR_LOG_CLIENTS", action = ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) log_clients: bool,
+    /// Commit one paste at a time: slow, for comparison
+    #[arg(long, hide = true)]
+    pub(crate) no_group_commit: bool,
+    /// Print the table of options in the README
+    #[arg(long, hide = true)]
+    pub(crate) print_options: bool,
+}
+
+/// The header in which a proxy tells its client's address.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ForwardedHeader {
+    /// X-Forwarded-For and X-Forwarded-Proto
+    XForwardedFor,
+    /// Forwarded (RFC 7239)
+    Forwarded,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON document a line
+    Json,
+    /// No log
+    None,
+}
+
+impl ServeOptions {
+    /// The application's configuration.
+    pub(crate) fn config(&self) -> Config {
+        let mut exempt: Vec<Net> = ["127.0.0.0/8", "::1"].iter().filter_map(|net| net.parse().ok()).collect();
+        exempt.extend(&self.trusted_proxies);
+        let http = Limits {
+            connections: self.connections,
+            connections_per_client: self.connections_per_client,
+            exempt,
+            grace: self.grace,
+            ..Limits::default()
+        };
+        Config {
+            listen: self.listen.clone(),
+            admin_listen: self.admin_listen.clone(),
+            max_paste: self.max_paste,
+            max_expiry: self.max_expiry,
+            create_rate: self.create_rate,
+            wrong_token_rate: self.wrong_token_rate,
+            trusted_proxies: self.trusted_proxies.clone(),
+            forwarded_header: match self.forwarded_header {
+                ForwardedHeader::XForwardedFor => pasteur::ForwardedHeader::XForwardedFor,
+                ForwardedHeader::Forwarded => pasteur::ForwardedHeader::Forwarded,
+            },
+            http,
+            sweep_every: self.sweep,
+            log: match self.log_format {
+                LogFormat::Text => Some(pasteur::LogFormat::Text),
+                LogFormat::Json => Some(pasteur::LogFormat::Json),
+                LogFormat::None => None,
+            },
+            log_clients: self.log_clients,
+        }
+    }
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    usize::try_from(size(text)?).map_err(|_| String::from("more than this machine can address"))
+}

@@ -1,0 +1,80 @@
+//! The admin listener: metrics, liveness and readiness, for the operator's eyes.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use api::Kind;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use paf::http::Body;
+use paf::{Counters, Stop};
+use store::Store;
+use tower_service::Service;
+
+use crate::answer::Answer;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::headers;
+
+/// Answers an operator about `app`.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin<S: Store> {
+    pub(crate) app: App<S>,
+    pub(crate) http: Arc<Counters>,
+    /// The application's switch: once it is pulled, the server is no longer ready.
+    pub(crate) stop: Stop,
+}
+
+impl<S: Store> Admin<S> {
+    async fn handle(&self, request: Request<Body>) -> Response<Answer> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut response = match request.uri().path() {
+            _ if !is_read => Failure::method("GET, HEAD").into_response(),
+            "/metrics" => {
+                let usage = self.app.store.usage().await.ok();
+                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), usage))
+            }
+            "/livez" => text(StatusCode::OK, "ok\n".into()),
+            "/readyz" => self.ready().await,
+            _ => Failure::from(Kind::NoRoute).into_response(),
+        };
+        headers::secure(response.headers_mut(), false);
+        response
+    }
+
+    async fn ready(&self) -> Response<Answer> {
+        if self.stop.is_pulled() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
+        }
+        match self.app.store.usage().await {
+            Ok(_) => text(StatusCode::OK, "ready\n".into()),
+            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("the store does not answer: {error}\n")),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Answer> {
+    let mut response = Response::new(Answer::whole(body));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+impl<S: Store> Service<Request<Body>> for Admin<S> {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let admin = self.clone();
+        Box::pin(async move { Ok(admin.handle(request).await) })
+    }
+}

@@ -1,0 +1,178 @@
+//! The application: a tower service from requests to answers.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use api::{Kind, Problem, ServerLimits};
+use bytes::Bytes;
+use device::{Clock, Peer, Random};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use paf::http::Body;
+use store::Store;
+use tower_service::Service;
+
+use crate::answer::Answer;
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::origin::{Origin, origin};
+use crate::rate::Rate;
+use crate::route::Route;
+use crate::site::{MISSING, SHOW, Site};
+use crate::{handlers, headers, openapi};
+
+/// The application over a store. Cloning it gives another handle.
+#[derive(Debug)]
+pub struct App<S>(Arc<Inner<S>>);
+
+/// What requests need.
+pub struct Inner<S> {
+    pub(crate) store: S,
+    pub(crate) site: Site,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) policy: Config,
+    pub(crate) creations: Rate,
+    pub(crate) wrong_tokens: Rate,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
+    limits: Bytes,
+}
+
+impl<S: Store> App<S> {
+    /// An application. Requests without a `device::Peer` among their extensions count as this machine's.
+    pub fn new(store: S, site: Site, clock: Arc<dyn Clock>, random: Arc<dyn Random>, policy: Config, log: Log) -> Self {
+        let limits = ServerLimits { max_paste: policy.max_paste, max_expiry: policy.max_expiry };
+        Self(Arc::new(Inner {
+            store,
+            site,
+            clock,
+            random,
+            creations: Rate::new(policy.create_rate),
+            wrong_tokens: Rate::new(policy.wrong_token_rate),
+            metrics: Metrics::default(),
+            log,
+            limits: serde_json::to_vec(&limits).unwrap_or_default().into(),
+            policy,
+        }))
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Answer> {
+        let start = self.clock.monotonic();
+        let (head, body) = request.into_parts();
+        let peer = head.extensions.get().copied().unwrap_or(Peer::Local);
+        let origin = origin(peer, &head.headers, &self.policy.trusted_proxies, self.policy.forwarded_header);
+        let route = Route::of(head.uri.path());
+        let outcome = self.route(route, &head, body, origin).await;
+        let mut response = outcome.unwrap_or_else(Failure::into_response);
+        headers::secure(response.headers_mut(), origin.tls);
+        let len = response.body().len();
+        if head.method == Method::HEAD {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(len));
+            *response.body_mut() = Answer::empty();
+        }
+        let took = self.clock.monotonic().saturating_sub(start);
+        self.metrics.requests.record(route, response.status(), took);
+        self.log.request(self.clock.now(), &head, route, response.status(), took, len, origin.client);
+        response
+    }
+
+    async fn route(&self, route: Route<'_>, head: &Parts, body: Body, origin: Origin) -> Outcome {
+        let is_read = matches!(head.method, Method::GET | Method::HEAD);
+        match (route, &head.method) {
+            (Route::Pastes, &Method::POST) => handlers::create(self, head, body, origin).await,
+            (Route::Paste(id), _) if is_read => handlers::info(self, id).await,
+            (Route::Paste(id), &Method::DELETE) => handlers::delete(self, id, head, origin).await,
+            (Route::Content(id), _) if is_read => handlers::content(self, id, head, origin).await,
+            (Route::Claim(id), &Method::POST) => handlers::claim(self, id, head, origin).await,
+            (Route::Limits, _) if is_read => Ok(handlers::ready_json(self.limits.clone())),
+            (Route::OpenApi, _) if is_read => Ok(handlers::ready_json(openapi::bytes())),
+            (Route::Health, _) if is_read => Ok(healthy()),
+            (Route::Show, _) if is_read => self.page(SHOW, head),
+            (Route::File(path), _) if is_read => self.page(path, head),
+            (Route::Nothing, _) => Err(Kind::NoRoute.into()),
+            (_, &Method::OPTIONS) => Ok(options(allowed(route))),
+            _ => Err(Failure::method(allowed(route))),
+        }
+    }
+
+    fn page(&self, path: &str, head: &Parts) -> Outcome {
+        if let Some(page) = self.site.answer(path, &head.headers) {
+            return Ok(page);
+        }
+        // A person gets a page, a program a problem document.
+        let wants_page =
+            head.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/html"));
+        match self.site.answer(MISSING, &head.headers) {
+            Some(mut page) if wants_page && page.status() == StatusCode::OK => {
+                *page.status_mut() = StatusCode::NOT_FOUND;
+                Ok(page)
+            }
+            _ => Err(Problem::new(Kind::NoRoute).into()),
+        }
+    }
+}
+
+fn allowed(route: Route<'_>) -> &'static str {
+    match route {
+        Route::Pastes | Route::Claim(_) => "POST, OPTIONS",
+        Route::Paste(_) => "GET, HEAD, DELETE, OPTIONS",
+        _ => "GET, HEAD, OPTIONS",
+    }
+}
+
+fn options(allowed: &'static str) -> Response<Answer> {
+    let mut response = Response::new(Answer::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn healthy() -> Response<Answer> {
+    let mut response = Response::new(Answer::whole("ok\n"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+impl<S> Clone for App<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> Deref for App<S> {
+    type Target = Inner<S>;
+
+    fn deref(&self) -> &Inner<S> {
+        &self.0
+    }
+}
+
+impl<S> std::fmt::Debug for Inner<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Service<Request<Body>> for App<S> {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let app = self.clone();
+        Box::pin(async move { Ok(app.handle(request).await) })
+    }
+}

@@ -1,0 +1,74 @@
+//! What an operator decides.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use paf::Net;
+use paf::http::Limits;
+
+/// The policy of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+    /// Where metrics and readiness are told; not for the public.
+    pub admin_listen: Vec<SocketAddr>,
+    /// The largest content in bytes.
+    pub max_paste: u64,
+    /// The longest life in seconds; `None` where pastes may live for ever.
+    pub max_expiry: Option<u64>,
+    /// Pastes a client may create in a minute; as many at once. 0 is no limit.
+    pub create_rate: u32,
+    /// Wrong tokens a client may send in a minute; as many at once. 0 is no limit.
+    pub wrong_token_rate: u32,
+    /// The reverse proxies that are believed about who their client is.
+    pub trusted_proxies: Vec<Net>,
+    /// Which header those proxies tell it in. They must set it, or remove it: a client's own would be believed.
+    pub forwarded_header: ForwardedHeader,
+    /// Limits of connections.
+    pub http: Limits,
+    /// How often the space of expired pastes is given back.
+    pub sweep_every: Duration,
+    /// How requests are logged; `None` not at all.
+    pub log: Option<LogFormat>,
+    /// Whether the log names clients' addresses.
+    pub log_clients: bool,
+}
+
+/// The header in which a proxy tells its client's address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON document a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            admin_listen: Vec::new(),
+            max_paste: 1 << 30,
+            max_expiry: None,
+            create_rate: 300,
+            wrong_token_rate: 30,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
+            http: Limits::default(),
+            sweep_every: Duration::from_secs(30),
+            log: Some(LogFormat::Text),
+            log_clients: false,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What has happened, as Prometheus reads it.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use http::StatusCode;
+use paf::Snapshot;
+use store::{Swept, Usage};
+
+use crate::route::Route;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) requests: Requests,
+    pub(crate) created: Counter,
+    pub(crate) created_bytes: Counter,
+    pub(crate) read: Counter,
+    pub(crate) read_bytes: Counter,
+    pub(crate) claimed: Counter,
+    pub(crate) burnt: Counter,
+    pub(crate) deleted: Counter,
+    pub(crate) expired: Counter,
+    pub(crate) lapsed: Counter,
+    pub(crate) wrong_tokens: Counter,
+    pub(crate) limited_creations: Counter,
+    pub(crate) limited_tokens: Counter,
+}
+
+/// Requests by route and status, and how long they took to answer.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    routes: [RouteCounters; Route::COUNT],
+}
+
+#[derive(Debug, Default)]
+struct RouteCounters {
+    /// By hundreds: 1xx to 5xx.
+    statuses: [Counter; 5],
+    /// By the first bound that is not passed; the last is without bound.
+    times: [Counter; BOUNDS.len() + 1],
+    micros: Counter,
+}
+
+/// Upper bounds of the histogram's buckets in microseconds, and as Prometheus writes them.
+const BOUNDS: [(u64, &str); 9] = [
+    (250, "0.00025"),
+    (1_000, "0.001"),
+    (5_000, "0.005"),
+    (25_000, "0.025"),
+    (100_000, "0.1"),
+    (500_000, "0.5"),
+    (2_500_000, "2.5"),
+    (10_000_000, "10"),
+    (60_000_000, "60"),
+];
+
+impl Requests {
+    pub(crate) fn record(&self, route: Route<'_>, status: StatusCode, took: Duration) {
+        let counters = &self.routes[route.index()];
+        let hundreds = usize::from(status.as_u16() / 100).clamp(1, 5);
+        counters.statuses[hundreds - 1].add(1);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.iter().position(|(bound, _)| micros <= *bound).unwrap_or(BOUNDS.len());
+        counters.times[bucket].add(1);
+        counters.micros.add(micros);
+    }
+
+    fn write(&self, out: &mut String) {
+        family(out, "pasteur_requests_total", "counter", "Requests answered, by route and status class.");
+        for (name, counters) in Route::NAMES.iter().zip(&self.routes) {
+            for (class, counter) in counters.statuses.iter().enumerate().filter(|(_, c)| c.value() > 0) {
+                let value = counter.value();
+                let _ = writeln!(out, "pasteur_requests_total{{route=\"{name}\",status=\"{}xx\"}} {value}", class + 1);
+            }
+        }
+        let name = "pasteur_request_seconds";
+        family(out, name, "histogram", "Time from a request's head to its answer's.");
+        for (route, counters) in Route::NAMES.iter().zip(&self.routes) {
+            let mut sum = 0;
+            let bounds = BOUNDS.iter().map(|(_, text)| *text).chain(["+Inf"]);
+            for (bound, counter) in bounds.zip(&counters.times) {
+                sum += counter.value();
+                let _ = writeln!(out, "{name}_bucket{{route=\"{route}\",le=\"{bound}\"}} {sum}");
+            }
+            let seconds = Duration::from_micros(counters.micros.value()).as_secs_f64();
+            let _ = writeln!(out, "{name}_sum{{route=\"{route}\"}} {seconds}");
+            let _ = writeln!(out, "{name}_count{{route=\"{route}\"}} {sum}");
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts what a sweep removed.
+    pub(crate) fn swept(&self, swept: &Swept) {
+        self.expired.add(swept.expired);
+        self.lapsed.add(swept.burnt);
+    }
+
+    /// The text format, version 0.0.4. `usage` is left out where the store could not tell it.
+    pub(crate) fn text(&self, http: &Snapshot, usage: Option<Usage>) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        self.requests.write(&mut out);
+        let totals = [
+            ("pasteur_pastes_created_total", "Pastes published.", self.created.value()),
+            ("pasteur_created_bytes_total", "Bytes of content published.", self.created_bytes.value()),
+            ("pasteur_reads_total", "Contents and ranges of them read.", self.read.value()),
+            ("pasteur_read_bytes_total", "Bytes of content asked for.", self.read_bytes.value()),
+            ("pasteur_claims_total", "Burning pastes claimed.", self.claimed.value()),
+            ("pasteur_burnt_total", "Pastes burnt by their readers.", self.burnt.value()),
+            ("pasteur_lapsed_total", "Pastes burnt because their lease ended.", self.lapsed.value()),
+            ("pasteur_deleted_total", "Pastes deleted by their creators.", self.deleted.value()),
+            ("pasteur_expired_total", "Pastes removed because their time was over.", self.expired.value()),
+            ("pasteur_wrong_tokens_total", "Requests with a wrong token.", self.wrong_tokens.value()),
+            ("pasteur_limited_creations_total", "Creations refused by rate.", self.limited_creations.value()),
+            ("pasteur_limited_tokens_total", "Tokens refused by rate.", self.limited_tokens.value()),
+            ("pasteur_connections_accepted_total", "Connections accepted.", http.accepted),
+            ("pasteur_connections_refused_total", "Connections refused for their number.", http.refused),
+            ("pasteur_connections_evicted_total", "Waiting connections closed for another.", http.evicted),
+            ("pasteur_slow_clients_total", "Clients cut because they were too slow.", http.slow),
+            ("pasteur_malformed_heads_total", "Requests that were not HTTP or too large.", http.malformed),
+            ("pasteur_accept_errors_total", "Failures to accept a connection.", http.accept_errors),
+            ("pasteur_http_requests_total", "Requests given to the application.", http.requests),
+            ("pasteur_received_bytes_total", "Bytes received.", http.received),
+            ("pasteur_sent_bytes_total", "Bytes sent.", http.sent),
+        ];
+        for (name, help, value) in totals {
+            family(&mut out, name, "counter", help);
+            let _ = writeln!(out, "{name} {value}");
+        }
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            family(&mut out, name, "gauge", help);
+            let _ = writeln!(out, "{name} {value}");
+        };
+        gauge("pasteur_connections_open", "Connections open now.", http.open);
+        if let Some(usage) = usage {
+            gauge("pasteur_pastes", "Pastes stored.", usage.pastes);
+            gauge("pasteur_stored_bytes", "Bytes stored, uploads under way included.", usage.bytes);
+            if let Some(quota) = usage.quota {
+                gauge("pasteur_quota_bytes", "The store's quota.", quota);
+            }
+        }
+        out
+    }
+}
+
+fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_add_up() {
+        let metrics = Metrics::default();
+        metrics.requests.record(Route::Health, StatusCode::OK, Duration::from_micros(100));
+        metrics.requests.record(Route::Health, StatusCode::NOT_FOUND, Duration::from_secs(100));
+        let text = metrics.text(&Snapshot::default(), Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
+        for line in [
+            "pasteur_requests_total{route=\"/healthz\",status=\"2xx\"} 1",
+            "pasteur_requests_total{route=\"/healthz\",status=\"4xx\"} 1",
+            "pasteur_request_seconds_bucket{route=\"/healthz\",le=\"0.00025\"} 1",
+            "pasteur_request_seconds_bucket{route=\"/healthz\",le=\"60\"} 1",
+            "pasteur_request_seconds_bucket{route=\"/healthz\",le=\"+Inf\"} 2",
+            "pasteur_request_seconds_count{route=\"/healthz\"} 2",
+            "pasteur_request_seconds_sum{route=\"/healthz\"} 100.0001",
+            "pasteur_pastes 3",
+            "pasteur_quota_bytes 10",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The application on a network: listeners, sweeps, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use api::{Kind, Problem};
+use bytes::Bytes;
+use device::{Clock, Listener, NoEntropy, Peer, Random, Stack};
+use paf::Stop;
+use paf::http::{Limits, Refusal, Service};
+use store::Store;
+use thiserror::Error;
+use tokio::task::JoinSet;
+
+use crate::admin::Admin;
+use crate::app::App;
+use crate::config::Config;
+use crate::log::{Log, Sink};
+use crate::site::Site;
+use crate::{failure, headers};
+
+/// How the caller holds a running server.
+pub struct Control {
+    /// Pulled to end it.
+    pub stop: Stop,
+    /// Where log lines go.
+    pub sink: Arc<dyn Sink>,
+    /// Called once every listener listens.
+    pub ready: Box<dyn FnOnce(&Ready) + Send>,
+}
+
+/// Where a server listens, with the ports that were chosen.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The public listeners.
+    pub listen: Vec<Peer>,
+    /// The admin listeners.
+    pub admin: Vec<Peer>,
+}
+
+/// Why a server did not start, or did not end well.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the stack says.
+        error: std::io::Error,
+    },
+    /// There is no secure randomness, so no id or token can be made.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+    /// The store did not close well.
+    #[error("the store did not close: {0}")]
+    Close(store::Error),
+}
+
+/// Serves `site` and the pastes of `store` until the stop switch is pulled and open requests are finished or cut. Then
+/// the store is closed.
+///
+/// # Errors
+/// [`ServeError`]; nothing is left running.
+pub async fn serve<K: Stack, S: Store>(
+    stack: &K,
+    store: S,
+    site: Site,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    config: Config,
+    control: Control,
+) -> Result<(), ServeError> {
+    random.fill(&mut [0; 32])?;
+    let mut http = config.http.clone();
+    http.refuse = refusal;
+    http.exempt.extend(&config.trusted_proxies);
+    let listeners = listen(stack, &config.listen).await?;
+    let admin_listeners = listen(stack, &config.admin_listen).await?;
+    let ready = Ready { listen: locals(&listeners), admin: locals(&admin_listeners) };
+
+    let sweep_every = config.sweep_every;
+    let log = Log::new(&config, control.sink);
+    let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
+    let service = Service::new(app.clone(), http);
+    let admin = Admin { app: app.clone(), http: service.counters(), stop: control.stop.clone() };
+    let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
+
+    let mut public = JoinSet::new();
+    for listener in listeners {
+        public.spawn(paf::http::serve(service.clone(), listener, control.stop.clone()));
+    }
+    let mut behind = JoinSet::new();
+    let admin_stop = Stop::new();
+    for listener in admin_listeners {
+        behind.spawn(paf::http::serve(admin.clone(), listener, admin_stop.clone()));
+    }
+    let sweeps = tokio::spawn(sweep(app, sweep_every));
+    log.event(clock.now(), "info", "started");
+    (control.ready)(&ready);
+
+    control.stop.pulled().await;
+    log.event(clock.now(), "info", "stopping: open requests may finish");
+    while public.join_next().await.is_some() {}
+    sweeps.abort();
+    let closed = store.close().await.map_err(ServeError::Close);
+    admin_stop.pull();
+    while behind.join_next().await.is_some() {}
+    log.event(clock.now(), "info", "stopped");
+    closed
+}
+
+async fn listen<K: Stack>(stack: &K, addresses: &[SocketAddr]) -> Result<Vec<K::Listener>, ServeError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        let listener = stack.listen(address).await.map_err(|error| ServeError::Listen { address, error })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn locals(listeners: &[impl Listener]) -> Vec<Peer> {
+    listeners.iter().filter_map(|listener| listener.local().ok()).collect()
+}
+
+/// Gives back the space of what has expired, again and again.
+async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        match app.store.sweep().await {
+            Ok(swept) => app.metrics.swept(&swept),
+            Err(store::Error::Closed) => return,
+            Err(error) => app.log.event(app.clock.now(), "error", &format!("sweeping failed: {error}")),
+        }
+    }
+}
+
+/// The answer to what never reaches the application.
+fn refusal(why: Refusal) -> Bytes {
+    let status = http::StatusCode::from_u16(why.status()).unwrap_or_default();
+    let problem = match why {
+        Refusal::TooSlow => Problem::new(Kind::TooSlow).detail("the request's head"),
+        Refusal::TargetTooLong | Refusal::HeadTooLarge => {
+            Problem { status: why.status(), ..Problem::new(Kind::TooLarge).detail("the request's head") }
+        }
+        Refusal::Full => Problem::new(Kind::Unavailable).detail("all connections are taken").retry_after(1),
+        _ => Problem::new(Kind::Malformed).detail("the request's head is not HTTP/1.1"),
+    };
+    let body = failure::document(&problem);
+    let retry = problem.retry_after.map(|s| format!("retry-after: {s}\r\n")).unwrap_or_default();
+    let mut message = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n{retry}{}\r\n",
+        body.len(),
+        headers::lines(),
+    )
+    .into_bytes();
+    message.extend_from_slice(&body);
+    message.into()
+}
