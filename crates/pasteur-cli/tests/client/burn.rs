@@ -1,0 +1,65 @@
+//! Pastes that are read once.
+
+use std::fs;
+
+use crate::world::{World, names};
+
+#[test]
+fn it_is_read_once() {
+    let world = World::new();
+    let link = world.put(&["--burn"], b"once");
+    let first = world.run(&["get", &link]).ok();
+    assert_eq!(first.out(), "once");
+    assert!(first.err().contains("destroyed"), "{}", first.err());
+    let second = world.run(&["get", &link]);
+    second.fails(3, &[]);
+    assert_eq!(second.out(), "");
+}
+
+#[test]
+fn looking_at_it_burns_nothing() {
+    let world = World::new();
+    let link = world.put(&["--burn"], b"once");
+    for _ in 0..3 {
+        world.run(&["info", &link]).ok();
+    }
+    assert_eq!(world.run(&["get", &link]).ok().out(), "once");
+}
+
+#[test]
+fn a_wrong_password_burns_nothing() {
+    let world = World::new();
+    let link = world.put(&["--burn", "--password", "right"], b"once");
+    world.run(&["get", &link, "--password", "wrong"]).fails(4, &["password is wrong"]);
+    // Without one, and no terminal to ask on.
+    world.run(&["get", &link]).fails(4, &["--password-file"]);
+    assert_eq!(world.run(&["get", &link, "--password", "right"]).ok().out(), "once");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_burns_nothing() {
+    let world = World::new();
+    let file = world.file("a.bin", "once");
+    let link = world.put(&["--burn", file.to_str().unwrap()], b"");
+    world.run(&["get", &link, "-o", "a.bin/out"]).fails(7, &["a.bin/out"]);
+    world.run(&["get", &link, "-o", "out"]).ok();
+    assert_eq!(fs::read(world.path("out/a.bin")).unwrap(), b"once");
+    assert_eq!(names(&world.path("out")), ["a.bin"]);
+}
+
+#[test]
+fn two_readers_race_and_one_wins() {
+    let world = World::new();
+    let link = world.put(&["--burn"], b"once");
+    let results = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..4).map(|_| scope.spawn(|| world.run(&["get", &link]))).collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).collect::<Vec<_>>()
+    });
+    let winners: Vec<_> = results.iter().filter(|ran| ran.code() == 0).collect();
+    assert_eq!(winners.len(), 1);
+    assert_eq!(winners[0].out(), "once");
+    for loser in results.iter().filter(|ran| ran.code() != 0) {
+        loser.fails(3, &[]);
+        assert_eq!(loser.out(), "");
+    }
+}
