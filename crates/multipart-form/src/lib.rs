@@ -29,7 +29,10 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
+mod adapt;
 mod boundary;
 mod encode;
 mod error;
@@ -41,13 +44,13 @@ mod text;
 mod transfer;
 mod value;
 
+pub use adapt::*;
 pub use boundary::{Boundary, boundary_of};
 pub use encode::{Encoder, PartHead};
 pub use error::{Error, ErrorKind, Limit};
-pub use head::{Field, Fields, Head};
+pub use head::{Field, Fields, Head, HeadBuf};
 pub use limits::{Limits, Overflow, Unlisted};
 pub use parse::{Event, Parser};
-
 pub use text::{Charset, Charsets};
 pub use transfer::{Decoder, TransferEncoder};
 pub use value::{ContentType, Disposition, Params, TransferEncoding, base_name};

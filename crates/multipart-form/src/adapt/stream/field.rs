@@ -1,0 +1,190 @@
+//! A form field by field, each borrowed from the form: that two are not read at once is checked at compile time.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::owned::OwnedForm;
+use super::pieces::{Piece, Pieces, Polled, StreamPieces};
+use super::queue::{self, Pump, Queue};
+use crate::adapt::ReadError;
+use crate::error::{Error, Limit};
+use crate::head::{Head, HeadBuf};
+use crate::parse::Parser;
+use crate::text::Charsets;
+
+/// A form, read field by field. Parts of nested multiparts come in their order, as fields like the others.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bytes::Bytes;
+/// use multipart_form::{Form, Limits, Parser};
+///
+/// let body = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nhello\r\n--x--\r\n";
+/// let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(body))]);
+/// let parser = Parser::strict(b"multipart/form-data; boundary=x", Limits::default())?;
+/// let mut form = Form::from_stream(stream, parser);
+/// while let Some(field) = form.next_field().await? {
+///     assert_eq!(field.head().name().as_deref(), Some("a"));
+///     assert_eq!(field.text(1024).await?, "hello");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Form<P> {
+    pieces: P,
+    head: HeadBuf,
+    charsets: Charsets,
+    in_field: bool,
+}
+
+/// A field that is being read. Dropping it early makes the form pass over the rest of it.
+pub struct FormField<'a, P> {
+    form: &'a mut Form<P>,
+}
+
+impl<S> Form<StreamPieces<S>> {
+    /// A form from a stream of `Bytes`; see [`StreamPieces`] for when that is polled.
+    pub fn from_stream(stream: S, parser: Parser) -> Self {
+        Self::new(StreamPieces::new(stream, parser))
+    }
+}
+
+impl<P> Form<P> {
+    /// A form from any source of pieces.
+    pub fn new(pieces: P) -> Self {
+        Self { pieces, head: HeadBuf::default(), charsets: Charsets::default(), in_field: false }
+    }
+
+    /// The source of the pieces.
+    pub fn into_pieces(self) -> P {
+        self.pieces
+    }
+}
+
+impl<P: Pieces> Form<P> {
+    /// The next field, or `None` behind the last.
+    ///
+    /// Cancel safe: a future that is dropped loses nothing.
+    ///
+    /// # Errors
+    /// The form's fault or its source's.
+    pub async fn next_field(&mut self) -> Result<Option<FormField<'_, P>>, ReadError<P::Error>> {
+        let found = poll_fn(|cx| self.poll_field(cx)).await?;
+        Ok(found.then_some(FormField { form: self }))
+    }
+
+    /// A form whose fields are owned: `'static`, and `Send` where the source is.
+    pub fn into_owned(self) -> OwnedForm<P> {
+        OwnedForm::new(self)
+    }
+
+    /// Puts a queue of at most `bytes` between parsing and what is done with the fields, so that both run at once: poll the
+    /// [`Pump`] in one place (a task, or one arm of a join), and read the form in another. See [`Queue`] for the memory it takes.
+    pub fn queued(self, bytes: usize) -> (Form<Queue<P::Error>>, Pump<P>) {
+        let (queue, pump) = queue::new(self.pieces, bytes);
+        (Form { pieces: queue, head: self.head, charsets: self.charsets, in_field: self.in_field }, pump)
+    }
+
+    pub(super) fn head(&self) -> &HeadBuf {
+        &self.head
+    }
+
+    /// Goes on to the next part's beginning; whether there is one.
+    pub(super) fn poll_field(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError<P::Error>>> {
+        if self.in_field {
+            self.pieces.skip();
+        }
+        loop {
+            match ready!(self.pieces.poll_piece(cx))? {
+                Some(Piece::Part(head)) => {
+                    self.head = head;
+                    self.in_field = true;
+                    return Poll::Ready(Ok(true));
+                }
+                Some(Piece::End) => self.in_field = false,
+                Some(Piece::Data(_) | Piece::Enter(_) | Piece::Leave) => {}
+                None => return Poll::Ready(Ok(false)),
+            }
+        }
+    }
+
+    /// The next data of the current part, or `None` at its end.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Polled<Bytes, P::Error> {
+        if !self.in_field {
+            return Poll::Ready(Ok(None));
+        }
+        match ready!(self.pieces.poll_piece(cx))? {
+            Some(Piece::Data(bytes)) => Poll::Ready(Ok(Some(bytes))),
+            _ => {
+                self.in_field = false;
+                Poll::Ready(Ok(None))
+            }
+        }
+    }
+}
+
+impl<P: Pieces> FormField<'_, P> {
+    /// Its header.
+    #[must_use]
+    pub fn head(&self) -> Head<'_> {
+        self.form.head.as_head()
+    }
+
+    /// The next of its bytes, or `None` at its end. Cancel safe.
+    ///
+    /// # Errors
+    /// The form's fault or its source's.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ReadError<P::Error>> {
+        poll_fn(|cx| self.form.poll_data(cx)).await
+    }
+
+    /// The rest of it, if that is at most `limit` bytes. Not cancel safe: what was collected is lost.
+    ///
+    /// # Errors
+    /// The form's fault or its source's; [`Limit::BufferBytes`].
+    pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, ReadError<P::Error>> {
+        self.collect(limit).await
+    }
+
+    /// The rest of it as text, in its charset or the form's (see [`Charsets`]), if that is at most `limit` bytes. Not cancel safe.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub async fn text(mut self, limit: usize) -> Result<String, ReadError<P::Error>> {
+        let bytes = self.collect(limit).await?;
+        let form = self.form;
+        let head = form.head.as_head();
+        form.charsets.observe(&head, &bytes);
+        Ok(form.charsets.of(&head).decode(&bytes).into_owned())
+    }
+
+    async fn collect(&mut self, limit: usize) -> Result<Vec<u8>, ReadError<P::Error>> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.chunk().await? {
+            if piece.len() > limit - all.len() {
+                let name = self.head().name_raw().unwrap_or_default().into_owned();
+                return Err(Error::limit(Limit::BufferBytes, limit as u64).of(&name).into());
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+}
+
+impl<P: fmt::Debug> fmt::Debug for Form<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Form").field("pieces", &self.pieces).finish_non_exhaustive()
+    }
+}
+
+impl<P> fmt::Debug for FormField<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FormField").field(&self.form.head).finish()
+    }
+}

@@ -1,0 +1,194 @@
+//! A bounded queue between parsing and saving.
+
+use alloc::collections::VecDeque;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::pieces::{Piece, Pieces, Polled};
+use crate::adapt::ReadError;
+
+/// The end of the queue that gives pieces.
+///
+/// The ceiling: a queue of `n` bytes holds at most `2 * n` bytes of data, one chunk of the source beyond that, and the header
+/// that met the limit. Data that is less than half of the chunk it lies in is copied, so that it does not keep all of it alive.
+/// Other pieces count as 256 bytes and their header's length, so that a flood of empty parts is bounded too.
+pub struct Queue<E> {
+    shared: Arc<Mutex<Shared<E>>>,
+}
+
+/// The end of the queue that parses: a future that is done when the form is, or when the [`Queue`] has been dropped. An error is
+/// told to the reader of the queue, behind the pieces that came before it.
+#[must_use = "nothing is parsed unless the pump is polled"]
+pub struct Pump<P: Pieces> {
+    pieces: P,
+    limit: usize,
+    shared: Arc<Mutex<Shared<P::Error>>>,
+}
+
+struct Shared<E> {
+    pieces: VecDeque<Piece>,
+    /// What the pieces count.
+    held: usize,
+    /// The form's end, behind the pieces.
+    end: Option<Result<(), ReadError<E>>>,
+    ended: bool,
+    skip: bool,
+    /// One of the ends is gone.
+    orphaned: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<P>) {
+    let shared = Arc::new(Mutex::new(Shared {
+        pieces: VecDeque::new(),
+        held: 0,
+        end: None,
+        ended: false,
+        skip: false,
+        orphaned: false,
+        reader: None,
+        writer: None,
+    }));
+    (Queue { shared: Arc::clone(&shared) }, Pump { pieces, limit, shared })
+}
+
+fn weight(piece: &Piece) -> usize {
+    match piece {
+        Piece::Data(bytes) => bytes.len(),
+        Piece::Part(head) | Piece::Enter(head) => 256 + head.len(),
+        Piece::End | Piece::Leave => 256,
+    }
+}
+
+impl<P: Pieces> Future for Pump<P> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let pump = self.get_mut();
+        loop {
+            {
+                let mut shared = lock(&pump.shared);
+                if shared.orphaned || shared.ended {
+                    return Poll::Ready(());
+                }
+                if core::mem::take(&mut shared.skip) {
+                    pump.pieces.skip();
+                }
+                if shared.held >= pump.limit.max(1) {
+                    shared.writer = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+            let Poll::Ready(piece) = pump.pieces.poll_piece(cx) else { return Poll::Pending };
+            let mut shared = lock(&pump.shared);
+            match piece {
+                Ok(Some(mut piece)) => {
+                    if let Piece::Data(bytes) = &mut piece
+                        && bytes.len() < pump.pieces.retained() / 2
+                    {
+                        *bytes = Bytes::copy_from_slice(bytes);
+                    }
+                    shared.held += weight(&piece);
+                    shared.pieces.push_back(piece);
+                }
+                Ok(None) => (shared.end, shared.ended) = (Some(Ok(())), true),
+                Err(error) => (shared.end, shared.ended) = (Some(Err(error)), true),
+            }
+            if let Some(reader) = shared.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+}
+
+impl<E> Pieces for Queue<E> {
+    type Error = E;
+
+    /// A pump that was dropped before the form's end is an unexpected end of the form.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Polled<Piece, E> {
+        let mut shared = lock(&self.shared);
+        if let Some(piece) = shared.pieces.pop_front() {
+            shared.held -= weight(&piece);
+            if let Some(writer) = shared.writer.take() {
+                writer.wake();
+            }
+            return Poll::Ready(Ok(Some(piece)));
+        }
+        match shared.end.take() {
+            Some(Err(error)) => Poll::Ready(Err(error)),
+            Some(Ok(())) => {
+                shared.end = Some(Ok(()));
+                Poll::Ready(Ok(None))
+            }
+            None if shared.ended || shared.orphaned => {
+                Poll::Ready(Err(crate::Error::new(crate::ErrorKind::UnexpectedEof).into()))
+            }
+            None => {
+                shared.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn skip(&mut self) {
+        let mut shared = lock(&self.shared);
+        while matches!(shared.pieces.front(), Some(Piece::Data(_))) {
+            if let Some(piece) = shared.pieces.pop_front() {
+                shared.held -= weight(&piece);
+            }
+        }
+        // The parser is still in this part if its end is not here.
+        shared.skip = shared.pieces.is_empty() && !shared.ended;
+        if let Some(writer) = shared.writer.take() {
+            writer.wake();
+        }
+    }
+
+    fn retained(&self) -> usize {
+        0
+    }
+}
+
+impl<E> Drop for Queue<E> {
+    fn drop(&mut self) {
+        let mut shared = lock(&self.shared);
+        shared.orphaned = true;
+        shared.pieces.clear();
+        if let Some(writer) = shared.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+impl<P: Pieces> Drop for Pump<P> {
+    fn drop(&mut self) {
+        let mut shared = lock(&self.shared);
+        shared.orphaned |= !shared.ended;
+        if let Some(reader) = shared.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+/// Nothing is left half done by a panic while it is held.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<E> fmt::Debug for Queue<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}
+
+impl<P: Pieces> fmt::Debug for Pump<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pump").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
