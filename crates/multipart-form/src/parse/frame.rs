@@ -168,6 +168,8 @@ impl Framer {
     fn matched_all(&mut self) {
         self.after = After::Nothing;
         self.tail.clear();
+        self.owed_tail = (0, 0);
+        self.overlong = false;
     }
 
     /// A byte behind a complete boundary.

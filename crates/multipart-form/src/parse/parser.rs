@@ -458,3 +458,31 @@ impl Parser {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn text(pieces: &[&[u8]]) -> Result<Vec<u8>, Error> {
+        let (mut text, mut parser) = (Vec::new(), Parser::new(Boundary::new("x")?, Limits::default()));
+        for mut input in pieces.iter().copied() {
+            while let Some(event) = parser.next(&mut input)? {
+                if let Event::Data(bytes) = event {
+                    text.extend_from_slice(bytes);
+                }
+            }
+        }
+        parser.close()?;
+        Ok(text)
+    }
+
+    #[test]
+    fn a_boundary_that_was_none_leaves_nothing_behind() {
+        let pieces: [&[u8]; 3] = [b"--x\r\n\r\n\r\n--x-", b"a\r\n--x", b"--"];
+        assert_eq!(text(&pieces).unwrap(), b"\r\n--x-a");
+        let padded = [b"--x".as_slice(), &[b' '; 1025], b"\r\n\r\n\r\n--xy\r\n--x--"].concat();
+        assert_eq!(text(&[&padded]).unwrap(), b"\r\n--xy");
+    }
+}

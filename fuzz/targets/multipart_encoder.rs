@@ -1,0 +1,12 @@
+//! Fuzzes what `crates/multipart-form/tests/fuzz/encoder.rs` says.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/multipart-form/tests/fuzz/events.rs"]
+mod events;
+#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+mod input;
+#[path = "../../crates/multipart-form/tests/fuzz/encoder.rs"]
+mod encoder;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| encoder::run(data));

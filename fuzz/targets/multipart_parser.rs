@@ -1,0 +1,14 @@
+//! Fuzzes what `crates/multipart-form/tests/fuzz/parser.rs` says.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/multipart-form/tests/fuzz/events.rs"]
+mod events;
+#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+mod input;
+#[path = "../../crates/multipart-form/tests/fuzz/naive.rs"]
+mod naive;
+#[path = "../../crates/multipart-form/tests/fuzz/parser.rs"]
+mod parser;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parser::run(data));

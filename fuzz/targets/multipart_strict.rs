@@ -1,0 +1,12 @@
+//! Fuzzes what `crates/multipart-form/tests/fuzz/strict.rs` says.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/multipart-form/tests/fuzz/events.rs"]
+mod events;
+#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+mod input;
+#[path = "../../crates/multipart-form/tests/fuzz/strict.rs"]
+mod strict;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strict::run(data));

@@ -1,0 +1,10 @@
+//! Fuzzes what `crates/multipart-form/tests/fuzz/transfer.rs` says.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+mod input;
+#[path = "../../crates/multipart-form/tests/fuzz/transfer.rs"]
+mod transfer;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| transfer::run(data));
