@@ -1,1 +1,67 @@
-//! The browser client: Rust compiled to WebAssembly.
+//! The browser client: Rust compiled to WebAssembly. It seals and opens; the server and the network see ciphertext.
+//!
+//! One program serves both pages and the worker that stretches passwords: [`start`] finds out where it runs. The state
+//! of a page lies in its DOM; each page's life is told top to bottom in one async function ([`create`], [`show`]).
+//! What needs no browser (`amounts`, `expiry`, `names`, `retry`, `trouble`, `utf8`) is tested on the host.
+
+extern crate alloc;
+
+mod amounts;
+mod bindings;
+mod client;
+mod clipboard;
+mod create;
+mod dom;
+mod done;
+mod expiry;
+mod feed;
+mod files;
+mod form;
+mod gcm;
+mod job;
+mod names;
+mod opening;
+mod panel;
+mod random;
+mod reading;
+mod retry;
+mod sealing;
+mod shelf;
+mod show;
+mod spool;
+mod stretch;
+mod textview;
+mod tools;
+mod trouble;
+mod upload;
+mod utf8;
+
+use wasm_bindgen::prelude::*;
+use web_sys::DedicatedWorkerGlobalScope;
+
+use crate::panel::Panel;
+use crate::trouble::Trouble;
+
+/// Runs when the program has loaded, in the page and in its worker.
+#[wasm_bindgen(start)]
+pub fn start() {
+    if let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() {
+        return stretch::serve(&scope);
+    }
+    // A page that is not ours has no place for words either.
+    if let Ok(panel) = Panel::find()
+        && let Err(trouble) = page(&panel)
+    {
+        panel.tell(&trouble);
+    }
+}
+
+fn page(panel: &Panel) -> Result<(), Trouble> {
+    wasm_bindgen_futures::spawn_local(spool::clean());
+    let body = dom::document()?.body().ok_or(Trouble::Browser("a body"))?;
+    match body.get_attribute("data-page").as_deref() {
+        Some("create") => create::start(panel.clone()),
+        Some("show") => show::start(panel.clone()),
+        _ => Ok(()),
+    }
+}

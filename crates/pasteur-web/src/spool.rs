@@ -1,0 +1,209 @@
+//! Where a file's plaintext waits until it is saved: small ones in Blobs, large ones in this origin's private file
+//! system, so that a tab's memory does not grow with them.
+//!
+//! Each visit has a folder of its own and holds a lock of its name. A folder whose lock nobody holds was left behind by
+//! a visit that ended, and is removed by the next.
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::cell::{Cell, RefCell};
+
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    Blob, BlobPropertyBag, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemGetFileOptions, FileSystemRemoveOptions, FileSystemWritableFileStream,
+};
+
+use crate::bindings::LOCKS;
+use crate::trouble::Trouble;
+use crate::{dom, random};
+
+const PREFIX: &str = "pasteur-visit-";
+/// From this many bytes on a file goes to disk.
+const LARGE: u64 = 8 << 20;
+/// Every blob's type: a browser saves it, and never renders it in this origin.
+const TYPE: &str = "application/octet-stream";
+
+/// This visit's folder, made when it is first needed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Room {
+    folder: Rc<RefCell<Option<FileSystemDirectoryHandle>>>,
+    next: Rc<Cell<u32>>,
+}
+
+impl Room {
+    async fn folder(&self) -> Option<FileSystemDirectoryHandle> {
+        if let Some(folder) = self.folder.borrow().clone() {
+            return Some(folder);
+        }
+        let name = name()?;
+        hold(&name);
+        let options = FileSystemGetDirectoryOptions::new();
+        options.set_create(true);
+        let folder = settled(root().await?.get_directory_handle_with_options(&name, &options)).await?;
+        *self.folder.borrow_mut() = Some(folder);
+        self.folder.borrow().clone()
+    }
+
+    async fn file(&self) -> Option<(FileSystemFileHandle, FileSystemWritableFileStream)> {
+        let n = self.next.replace(self.next.get() + 1);
+        let options = FileSystemGetFileOptions::new();
+        options.set_create(true);
+        let folder = self.folder().await?;
+        let file: FileSystemFileHandle =
+            settled(folder.get_file_handle_with_options(&format!("{n}"), &options)).await?;
+        let sink = settled(file.create_writable()).await?;
+        Some((file, sink))
+    }
+}
+
+/// One file on its way.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    index: usize,
+    room: Room,
+    parts: Array,
+    len: u64,
+    disk: Disk,
+}
+
+#[derive(Debug)]
+enum Disk {
+    Untried,
+    /// There is no private file system here, as in some private windows.
+    None,
+    Open(FileSystemFileHandle, FileSystemWritableFileStream),
+}
+
+impl Spool {
+    /// For the file of this place among the paste's files.
+    pub(crate) fn new(room: &Room, index: usize) -> Self {
+        Self { index, room: room.clone(), parts: Array::new(), len: 0, disk: Disk::Untried }
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Takes the next bytes.
+    pub(crate) async fn write(&mut self, bytes: &Uint8Array) -> Result<(), Trouble> {
+        self.len += u64::from(bytes.length());
+        if matches!(self.disk, Disk::Untried) && self.len > LARGE {
+            self.disk = match self.room.file().await {
+                Some((file, sink)) => {
+                    let so_far = blob(&self.parts)?;
+                    self.parts = Array::new();
+                    written(sink.write_with_blob(&so_far)).await?;
+                    Disk::Open(file, sink)
+                }
+                None => Disk::None,
+            };
+        }
+        match &self.disk {
+            Disk::Open(_, sink) => written(sink.write_with_js_u8_array(bytes)).await,
+            // A Blob's bytes are the browser's to keep, on disk where they are many.
+            Disk::Untried | Disk::None => {
+                let part = blob(&Array::of1(bytes))?;
+                self.parts.push(&part);
+                Ok(())
+            }
+        }
+    }
+
+    /// The whole file.
+    pub(crate) async fn finish(self) -> Result<Blob, Trouble> {
+        match self.disk {
+            Disk::Open(file, sink) => {
+                written(Ok(sink.close())).await?;
+                let file: Blob = settled(file.get_file()).await.ok_or(Trouble::NoRoom)?;
+                file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), TYPE).map_err(|_| Trouble::NoRoom)
+            }
+            Disk::Untried | Disk::None => blob(&self.parts),
+        }
+    }
+}
+
+/// Removes what earlier visits left behind.
+pub(crate) async fn clean() {
+    let Some(root) = root().await else { return };
+    let names = root.keys();
+    loop {
+        let Ok(promise) = names.next_iterator() else { return };
+        let Ok(next) = JsFuture::from(promise).await else { return };
+        let Some(name) = Reflect::get(&next, &"value".into()).ok().and_then(|n| n.as_string()) else { return };
+        if name.starts_with(PREFIX) {
+            remove_unless_held(&root, name);
+        }
+    }
+}
+
+fn remove_unless_held(root: &FileSystemDirectoryHandle, name: String) {
+    let options = Object::new();
+    let _ = Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE);
+    let root = root.clone();
+    let folder = name.clone();
+    let remove = Closure::once_into_js(move |lock: JsValue| -> JsValue {
+        if lock.is_null() {
+            return JsValue::UNDEFINED;
+        }
+        let options = FileSystemRemoveOptions::new();
+        options.set_recursive(true);
+        root.remove_entry_with_options(&folder, &options).into()
+    });
+    LOCKS.with(|locks| {
+        if let Some(locks) = locks {
+            let removed = locks.request_with(&name, &options, remove.unchecked_ref());
+            // A folder in use elsewhere stays until another visit.
+            wasm_bindgen_futures::spawn_local(async move {
+                let _ = JsFuture::from(removed).await;
+            });
+        }
+    });
+}
+
+/// Holds the lock of this name until the page goes.
+fn hold(name: &str) {
+    let for_ever = Closure::once_into_js(|_: JsValue| -> JsValue { Promise::new(&mut |_, _| {}).into() });
+    LOCKS.with(|locks| {
+        if let Some(locks) = locks {
+            let _ = locks.request(name, for_ever.unchecked_ref());
+        }
+    });
+}
+
+fn name() -> Option<String> {
+    let [a, b, c, d] = random::bytes::<4>().ok()?;
+    Some(format!("{PREFIX}{:08x}", u32::from_be_bytes([a, b, c, d])))
+}
+
+async fn root() -> Option<FileSystemDirectoryHandle> {
+    let storage = dom::window().ok()?.navigator().storage();
+    if storage.is_undefined() {
+        return None;
+    }
+    settled(storage.get_directory()).await
+}
+
+async fn settled<T: JsCast>(promise: Promise) -> Option<T> {
+    JsFuture::from(promise).await.ok().map(JsCast::unchecked_into)
+}
+
+async fn written(promise: Result<Promise, JsValue>) -> Result<(), Trouble> {
+    let promise = promise.map_err(|_| Trouble::NoRoom)?;
+    JsFuture::from(promise).await.map(|_| ()).map_err(|_| Trouble::NoRoom)
+}
+
+/// A Blob of these parts.
+pub(crate) fn blob(parts: &Array) -> Result<Blob, Trouble> {
+    let options = BlobPropertyBag::new();
+    options.set_type(TYPE);
+    Blob::new_with_blob_sequence_and_options(parts, &options).map_err(|_| Trouble::NoRoom)
+}

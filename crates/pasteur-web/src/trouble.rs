@@ -1,0 +1,183 @@
+//! What can go wrong, and the sentence that tells a person of it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use api::{Kind, Problem};
+
+use crate::amounts;
+
+/// Why a paste could not be created or shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The page is not in a secure context, so there is no WebCrypto.
+    Insecure,
+    /// The link is damaged: what exactly.
+    Link(String),
+    /// No such paste, or it has expired.
+    NotFound,
+    /// It was read and destroyed, or somebody is reading it.
+    Burnt,
+    /// The read token was refused and there is no password: the link's key belongs to another paste.
+    WrongKey,
+    /// The read token was refused: the password is wrong.
+    WrongPassword,
+    /// Too many tries; seconds to wait where the server says so.
+    TooMany(Option<u64>),
+    /// The server asks to claim first: the paste burns.
+    ClaimNeeded,
+    /// Larger than the server takes: the limit in bytes, where known.
+    TooLarge(Option<u64>),
+    /// The server's store is full.
+    Full,
+    /// The server cannot be reached.
+    Offline,
+    /// The server refused with this sentence.
+    Refused(String),
+    /// The server failed or sent what no version of it sends.
+    Server,
+    /// The header has a version or parameters this page does not know.
+    Version,
+    /// What arrived is not what was sealed.
+    Altered,
+    /// What was sealed is not a paste's form.
+    Form(String),
+    /// What was chosen cannot be sealed: why.
+    Contents(String),
+    /// A chosen file could not be read, with its name.
+    File(String),
+    /// A password too long for its limit, or not enough memory to check it.
+    Password(String),
+    /// The browser has no room for what was fetched.
+    NoRoom,
+    /// The browser lacks or refused something this page needs.
+    Browser(&'static str),
+    /// The user pressed Cancel.
+    Cancelled,
+}
+
+impl Trouble {
+    /// What an answer of the server that is no success means. `body` may or may not be a problem document.
+    pub(crate) fn from_answer(status: u16, body: &str) -> Self {
+        let problem: Option<Problem> = serde_json::from_str(body).ok();
+        let kind = problem.as_ref().and_then(|p| Kind::from_uri(&p.kind));
+        match kind {
+            Some(Kind::NotFound | Kind::NoRoute) => Self::NotFound,
+            Some(Kind::Burnt) => Self::Burnt,
+            Some(Kind::TokenWrong | Kind::TokenMissing) => Self::WrongKey,
+            Some(Kind::ClaimNeeded) => Self::ClaimNeeded,
+            Some(Kind::TooMany | Kind::Unavailable) => Self::TooMany(problem.and_then(|p| p.retry_after)),
+            Some(Kind::TooLarge) => Self::TooLarge(problem.and_then(|p| p.value)),
+            Some(Kind::Full) => Self::Full,
+            Some(Kind::Internal) => Self::Server,
+            Some(_) => problem.map_or(Self::Server, |p| Self::Refused(p.to_string())),
+            // A proxy answered in the server's place.
+            None => match status {
+                404 => Self::NotFound,
+                410 => Self::Burnt,
+                401 | 403 => Self::WrongKey,
+                413 => Self::TooLarge(None),
+                429 | 503 => Self::TooMany(None),
+                502 | 504 => Self::Offline,
+                507 => Self::Full,
+                _ => Self::Server,
+            },
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self, Self::Offline | Self::TooMany(_) | Self::Server)
+    }
+
+    /// The sentence for the page.
+    pub(crate) fn words(&self) -> String {
+        let fixed = match self {
+            Self::Link(what) => {
+                return format!(
+                    "This link is damaged: {what}. Nothing was sent. Ask for the link again, or copy it whole."
+                );
+            }
+            Self::TooMany(Some(s)) => {
+                return format!("Too many tries. Wait {} and try again.", amounts::span(*s));
+            }
+            Self::TooLarge(Some(limit)) => {
+                return format!("This is too large: the server takes at most {}.", amounts::bytes(*limit));
+            }
+            Self::Refused(what) => return format!("The server refused: {what}."),
+            Self::Form(what) => return format!("The paste was opened, but is not laid out as a paste: {what}."),
+            Self::Contents(what) => return format!("This cannot be sealed: {what}."),
+            Self::File(name) => {
+                return format!(
+                    "“{name}” could not be read. It may have been moved or changed since it was chosen, or be a folder."
+                );
+            }
+            Self::Password(what) => return format!("The password could not be used: {what}."),
+            Self::Browser(what) => return format!("This browser cannot do what the page needs: {what}."),
+            Self::Insecure => {
+                "This page was not loaded over HTTPS, so the browser gives it no cryptography. Open it by its https:// address."
+            }
+            Self::NotFound => {
+                "There is no such paste. It may have expired or been deleted, or the link is not complete."
+            }
+            Self::Burnt => "This paste was to be read once, and it has been read. It no longer exists.",
+            Self::WrongKey => {
+                "The key in this link does not open this paste. Part of the link may belong to another one."
+            }
+            Self::WrongPassword => "That is not the password. Nothing was lost: try again.",
+            Self::TooMany(None) => {
+                "The server has too much to do, or too many tries were made. Wait a moment and try again."
+            }
+            Self::ClaimNeeded => "This paste burns after reading, and has to be claimed first. Load the page again.",
+            Self::TooLarge(None) => "This is larger than the server takes.",
+            Self::Full => "The server is full and cannot take more now. Nothing was lost; try again later.",
+            Self::Offline => "The server cannot be reached. Check the connection and try again.",
+            Self::Server => "The server failed. Try again later.",
+            Self::Version => {
+                "This paste was made by a version this page does not know. Load the page again, or use a newer client."
+            }
+            Self::Altered => {
+                "What the server sent is not what was sealed: it was altered or cut on its way. Nothing of the damaged part is shown."
+            }
+            Self::NoRoom => {
+                "The browser has no room left for this file. Free some disk space, or use the command line: pasteur get."
+            }
+            Self::Cancelled => "Cancelled.",
+        };
+        String::from(fixed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(problem: &Problem) -> Trouble {
+        Trouble::from_answer(problem.status, &serde_json::to_string(problem).unwrap())
+    }
+
+    #[test]
+    fn problem_documents_are_understood() {
+        assert_eq!(answer(&Problem::new(Kind::NotFound)), Trouble::NotFound);
+        assert_eq!(answer(&Problem::new(Kind::Burnt)), Trouble::Burnt);
+        assert_eq!(answer(&Problem::new(Kind::TokenWrong)), Trouble::WrongKey);
+        assert_eq!(answer(&Problem::new(Kind::TooLarge).limit("max_paste", 1 << 20)), Trouble::TooLarge(Some(1 << 20)));
+        assert_eq!(answer(&Problem::new(Kind::TooMany).retry_after(7)), Trouble::TooMany(Some(7)));
+        assert!(answer(&Problem::new(Kind::Malformed).detail("part header")).words().contains("part header"));
+    }
+
+    #[test]
+    fn every_kind_has_a_sentence() {
+        for kind in Kind::ALL {
+            let words = answer(&Problem::new(kind)).words();
+            assert!(words.ends_with('.') && words.len() > 20, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_answer_is_understood_by_its_status() {
+        assert_eq!(Trouble::from_answer(502, "<html>"), Trouble::Offline);
+        assert_eq!(Trouble::from_answer(413, ""), Trouble::TooLarge(None));
+        assert_eq!(Trouble::from_answer(500, "{}"), Trouble::Server);
+    }
+}
