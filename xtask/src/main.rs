@@ -1,9 +1,12 @@
 //! The project's own build tool. `cargo xtask` lists what it does; each command installs what it needs and is missing.
 
+mod deny;
 mod paths;
 mod serve;
 mod setup;
 mod shell;
+mod test;
+mod tidy;
 mod web;
 
 use std::process::ExitCode;
@@ -13,8 +16,13 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  serve [ARGS]    build all of it and serve http://127.0.0.1:8080; ARGS go to `pasteur serve`
-  web             build the browser client and pack the site into target/site.img
+  serve [ARGS]           build all of it and serve http://127.0.0.1:8080; ARGS go to `pasteur serve`
+  test [--without NAME]  run every check and test there is; NAME (chromium, tink) leaves out what needs it
+  ci                     do what .ci/run does
+  web                    build the browser client and pack the site into target/site.img
+  tidy                   check the habits that no compiler checks
+  deny                   check licences, names and sources of dependencies
+  readme                 write the program's options into README.md
 ";
 
 fn main() -> ExitCode {
@@ -36,10 +44,23 @@ fn run(args: &[String]) -> Result<()> {
     match (command.as_str(), rest) {
         ("serve", rest) => serve::run(rest),
         ("web", []) => web::build(&paths::target()).map(drop),
+        ("test", rest) => test::run(rest),
+        ("ci", []) => ci(),
+        ("readme", []) => {
+            let site = web::build(&paths::target())?;
+            tidy::write_options(&serve::program(&site)?)
+        }
+        ("deny", []) => deny::run(),
+        ("tidy", []) => tidy::run(),
         ("help" | "--help" | "-h", _) => {
             print!("{USAGE}");
             Ok(())
         }
         (other, rest) => bail!("{other} {} is no command of mine\n\n{USAGE}", rest.join(" ")),
     }
+}
+
+/// What CI runs, as CI runs it.
+fn ci() -> Result<()> {
+    shell::run(std::process::Command::new(paths::root().join(".ci/run")).env("CI", "true"))
 }

@@ -17,6 +17,11 @@ pub(crate) enum Std {
 }
 
 impl Std {
+    /// Whether the pinned toolchain builds for the target by itself.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready)
+    }
+
     /// Prepares cargo to build for `target`; `parts` are the crates of the standard library that are needed.
     pub(crate) fn apply(&self, cargo: &mut Command, target: &str, parts: &str) {
         if let Self::Debian = self {
@@ -49,19 +54,7 @@ pub(crate) fn target(target: &str) -> Result<Std> {
     Ok(Std::Debian)
 }
 
-/// Sees to a component of the pinned toolchain, such as `rust-src`; `proof` is a path in the sysroot that it brings.
-#[expect(dead_code, reason = "soon")]
-pub(crate) fn component(name: &str, proof: &str) -> Result<()> {
-    if sysroot()?.join(proof).exists() {
-        return Ok(());
-    }
-    let toolchain = pinned_toolchain()?;
-    println!("    installing: component {name} for Rust {toolchain}, by rustup");
-    shell::run(Command::new("rustup").args(["component", "add", "--toolchain", &toolchain, name]))
-}
-
 /// Sees to programs; each pair is a program and the Debian package that has it.
-#[expect(dead_code, reason = "soon")]
 pub(crate) fn programs(wanted: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<_> = wanted.iter().filter(|(program, _)| !shell::has(program)).collect();
     if missing.is_empty() {

@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{paths, setup, shell};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What a browser runs.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// A built site.
 #[derive(Debug)]
