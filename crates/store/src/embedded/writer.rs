@@ -2,6 +2,7 @@
 //! flush of the device serves all of it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use device::Block;
@@ -66,11 +67,31 @@ struct Committed {
 /// Opens the database on `block`, and makes one where the block is empty.
 pub(super) fn open(block: &Arc<dyn Block>, options: &Options) -> std::result::Result<(Database, Found), Fault> {
     guarded(|| {
+        clear_unfinished(block.as_ref()).map_err(redb::StorageError::Io)?;
         let db =
             Database::builder().set_cache_size(options.cache_bytes).create_with_backend(Backend(Arc::clone(block)))?;
         let found = format::prepare(&db)?;
         Ok((db, found))
     })
+}
+
+/// Empties a block on which redb had begun to make a database when the power went: it writes its magic number last,
+/// over a file of zeroes. Nothing else looks so, as anything longer is left alone.
+fn clear_unfinished(block: &dyn Block) -> io::Result<()> {
+    const MAGIC: usize = 9;
+    const HEADER: usize = 512;
+    const LONGEST: u64 = 4 << 20;
+    let len = block.len()?;
+    if len == 0 || len > LONGEST {
+        return Ok(());
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+    block.read(0, &mut bytes)?;
+    if bytes.iter().take(MAGIC).chain(bytes.iter().skip(HEADER)).all(|b| *b == 0) {
+        block.set_len(0)?;
+        block.flush()?;
+    }
+    Ok(())
 }
 
 impl Writer {

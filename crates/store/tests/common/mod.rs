@@ -15,14 +15,16 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// A file as a block device, without the locks of a real server's.
+/// A file as a block device.
 #[derive(Clone, Debug)]
 pub(crate) struct FileBlock(Arc<File>);
 
 impl FileBlock {
     pub(crate) fn open(path: &Path) -> Self {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        Self(Arc::new(file.unwrap()))
+        let file = file.unwrap();
+        file.try_lock().unwrap();
+        Self(Arc::new(file))
     }
 }
 
