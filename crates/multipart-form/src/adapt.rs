@@ -3,11 +3,17 @@
 mod error;
 #[cfg(feature = "std")]
 mod read;
+#[cfg(feature = "std")]
+mod send;
 #[cfg(feature = "stream")]
 mod stream;
 
 pub use error::ReadError;
 #[cfg(feature = "std")]
 pub use read::{ReadField, ReadForm};
+#[cfg(feature = "stream")]
+pub use send::FormStream;
+#[cfg(feature = "std")]
+pub use send::{FormBuilder, FormReader};
 #[cfg(feature = "stream")]
 pub use stream::*;

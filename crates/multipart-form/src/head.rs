@@ -137,6 +137,12 @@ impl HeadBuf {
         self.index.places.is_empty()
     }
 
+    /// About how many bytes of memory it takes.
+    #[cfg(feature = "stream")]
+    pub(crate) fn memory(&self) -> usize {
+        self.block.capacity() + self.index.memory()
+    }
+
     /// Copies another header over this one.
     pub fn assign(&mut self, head: &Head<'_>) {
         self.block.clear();

@@ -42,6 +42,7 @@ mod parse;
 mod strict;
 mod text;
 mod transfer;
+mod tree;
 mod value;
 
 pub use adapt::*;
@@ -53,4 +54,5 @@ pub use limits::{Limits, Overflow, Unlisted};
 pub use parse::{Event, Parser};
 pub use text::{Charset, Charsets};
 pub use transfer::{Decoder, TransferEncoder};
+pub use tree::{Body, Node, TreeBuilder};
 pub use value::{ContentType, Disposition, Params, TransferEncoding, base_name};

@@ -11,6 +11,7 @@ use crate::error::{Error, Limit};
 use crate::head::{Head, HeadBuf};
 use crate::parse::{Event, Parser};
 use crate::text::Charsets;
+use crate::tree::{Node, TreeBuilder};
 
 /// Reads a form from a [`Read`], field by field. Parts of nested multiparts come in their order, as fields like the others.
 ///
@@ -45,6 +46,8 @@ enum Next {
     Part,
     Data,
     End,
+    Enter,
+    Leave,
     Done,
 }
 
@@ -76,18 +79,40 @@ impl<R: Read> ReadForm<R> {
     /// # Errors
     /// The form's fault or the source's.
     pub fn next_field(&mut self) -> Result<Option<ReadField<'_, R>>, ReadError<io::Error>> {
-        if self.in_field {
-            self.parser.skip();
-            self.content = 0..0;
-            self.kept.clear();
-        }
         loop {
+            self.pass();
             match self.advance()? {
                 Next::Part => {
                     self.in_field = true;
                     return Ok(Some(ReadField { form: self }));
                 }
                 Next::Done => return Ok(None),
+                Next::Data | Next::End | Next::Enter | Next::Leave => {}
+            }
+        }
+    }
+
+    /// The whole form as a tree, whose leaves are what `save` makes of each field; a field that it leaves unread is passed over.
+    /// Nested multiparts are told apart where the parser is [`nested`](Parser::nested).
+    ///
+    /// # Errors
+    /// The form's fault or the source's, or what `save` fails with.
+    pub fn tree<T, E>(mut self, mut save: impl FnMut(ReadField<'_, R>) -> Result<T, E>) -> Result<Vec<Node<T>>, E>
+    where
+        E: From<ReadError<io::Error>>,
+    {
+        let mut tree = TreeBuilder::new();
+        loop {
+            self.pass();
+            match self.advance()? {
+                Next::Part => {
+                    self.in_field = true;
+                    let head = self.head.clone();
+                    tree.leaf(head, save(ReadField { form: &mut self })?);
+                }
+                Next::Enter => tree.enter(self.head.clone()),
+                Next::Leave => tree.leave(),
+                Next::Done => return Ok(tree.finish()),
                 Next::Data | Next::End => {}
             }
         }
@@ -98,6 +123,15 @@ impl<R: Read> ReadForm<R> {
         self.buffer.truncate(self.unread.end);
         self.buffer.drain(..self.unread.start);
         (self.source, self.buffer)
+    }
+
+    /// Passes over what is left of the field.
+    fn pass(&mut self) {
+        if self.in_field {
+            self.parser.skip();
+            self.content = 0..0;
+            self.kept.clear();
+        }
     }
 
     fn advance(&mut self) -> Result<Next, ReadError<io::Error>> {
@@ -131,10 +165,11 @@ impl<R: Read> ReadForm<R> {
                     self.done = true;
                     Some(Next::Done)
                 }
-                Some(Event::Enter(_) | Event::Leave) => {
-                    self.unread.start = start;
-                    continue;
+                Some(Event::Enter(head)) => {
+                    self.head.assign(&head);
+                    Some(Next::Enter)
                 }
+                Some(Event::Leave) => Some(Next::Leave),
             };
             self.unread.start = start;
             match next {

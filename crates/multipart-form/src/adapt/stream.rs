@@ -10,7 +10,7 @@ mod source;
 
 #[cfg(feature = "axum")]
 pub use axum::{FormRejection, RequestForm};
-pub use field::{Form, FormField};
+pub use field::{Flat, Form, FormField};
 pub use owned::{OwnedField, OwnedForm};
 pub use pieces::{Piece, Pieces, StreamPieces};
 pub use queue::{Pump, Queue};

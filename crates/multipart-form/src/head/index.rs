@@ -97,6 +97,12 @@ impl Index {
         Ok(())
     }
 
+    /// Bytes on the heap.
+    #[cfg(feature = "stream")]
+    pub(crate) fn memory(&self) -> usize {
+        self.places.capacity() * size_of::<Place>()
+    }
+
     /// How much of the block has been looked through.
     pub(crate) fn seen(&self) -> usize {
         self.seen

@@ -4,9 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_core::Stream;
 
 use super::owned::OwnedForm;
 use super::pieces::{Piece, Pieces, Polled, StreamPieces};
@@ -16,6 +18,7 @@ use crate::error::{Error, Limit};
 use crate::head::{Head, HeadBuf};
 use crate::parse::Parser;
 use crate::text::Charsets;
+use crate::tree::{Node, TreeBuilder};
 
 /// A form, read field by field. Parts of nested multiparts come in their order, as fields like the others.
 ///
@@ -46,6 +49,18 @@ pub struct Form<P> {
 /// A field that is being read. Dropping it early makes the form pass over the rest of it.
 pub struct FormField<'a, P> {
     form: &'a mut Form<P>,
+}
+
+/// A form as a flat `Stream` of [`Piece`]s. Data that one does not care for is simply dropped.
+#[derive(Debug)]
+pub struct Flat<P>(P);
+
+/// What comes between bodies.
+enum Next {
+    Part,
+    Enter,
+    Leave,
+    Done,
 }
 
 impl<S> Form<StreamPieces<S>> {
@@ -91,26 +106,76 @@ impl<P: Pieces> Form<P> {
         (Form { pieces: queue, head: self.head, charsets: self.charsets, in_field: self.in_field }, pump)
     }
 
+    /// The whole form as a tree, whose leaves are what `save` makes of each field; a field that it leaves unread is passed over.
+    /// Nested multiparts are told apart where the parser is [`nested`](Parser::nested).
+    ///
+    /// # Errors
+    /// The form's fault or its source's, or what `save` fails with.
+    pub async fn tree<T, E>(
+        mut self,
+        mut save: impl AsyncFnMut(FormField<'_, P>) -> Result<T, E>,
+    ) -> Result<Vec<Node<T>>, E>
+    where
+        E: From<ReadError<P::Error>>,
+    {
+        let mut tree = TreeBuilder::new();
+        loop {
+            match poll_fn(|cx| self.poll_next(cx)).await? {
+                Next::Part => {
+                    let head = self.head.clone();
+                    tree.leaf(head, save(FormField { form: &mut self }).await?);
+                }
+                Next::Enter => tree.enter(self.head.clone()),
+                Next::Leave => tree.leave(),
+                Next::Done => return Ok(tree.finish()),
+            }
+        }
+    }
+
+    /// The whole form as a flat stream of its pieces.
+    pub fn into_stream(self) -> Flat<P> {
+        Flat(self.pieces)
+    }
+
     pub(super) fn head(&self) -> &HeadBuf {
         &self.head
     }
 
     /// Goes on to the next part's beginning; whether there is one.
     pub(super) fn poll_field(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError<P::Error>>> {
+        loop {
+            match ready!(self.poll_next(cx))? {
+                Next::Part => return Poll::Ready(Ok(true)),
+                Next::Enter | Next::Leave => {}
+                Next::Done => return Poll::Ready(Ok(false)),
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, ReadError<P::Error>>> {
         if self.in_field {
             self.pieces.skip();
         }
         loop {
-            match ready!(self.pieces.poll_piece(cx))? {
+            let next = match ready!(self.pieces.poll_piece(cx))? {
                 Some(Piece::Part(head)) => {
                     self.head = head;
                     self.in_field = true;
-                    return Poll::Ready(Ok(true));
+                    Next::Part
                 }
-                Some(Piece::End) => self.in_field = false,
-                Some(Piece::Data(_) | Piece::Enter(_) | Piece::Leave) => {}
-                None => return Poll::Ready(Ok(false)),
-            }
+                Some(Piece::Enter(head)) => {
+                    self.head = head;
+                    Next::Enter
+                }
+                Some(Piece::Leave) => Next::Leave,
+                Some(Piece::End) => {
+                    self.in_field = false;
+                    continue;
+                }
+                Some(Piece::Data(_)) => continue,
+                None => Next::Done,
+            };
+            return Poll::Ready(Ok(next));
         }
     }
 
@@ -174,6 +239,14 @@ impl<P: Pieces> FormField<'_, P> {
             all.extend_from_slice(&piece);
         }
         Ok(all)
+    }
+}
+
+impl<P: Pieces> Stream for Flat<P> {
+    type Item = Result<Piece, ReadError<P::Error>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_piece(cx).map(Result::transpose)
     }
 }
 

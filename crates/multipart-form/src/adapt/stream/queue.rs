@@ -16,7 +16,7 @@ use crate::adapt::ReadError;
 ///
 /// The ceiling: a queue of `n` bytes holds at most `2 * n` bytes of data, one chunk of the source beyond that, and the header
 /// that met the limit. Data that is less than half of the chunk it lies in is copied, so that it does not keep all of it alive.
-/// Other pieces count as 256 bytes and their header's length, so that a flood of empty parts is bounded too.
+/// Other pieces count as 256 bytes and what their header takes, so that a flood of empty parts is bounded too.
 pub struct Queue<E> {
     shared: Arc<Mutex<Shared<E>>>,
 }
@@ -61,7 +61,7 @@ pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<
 fn weight(piece: &Piece) -> usize {
     match piece {
         Piece::Data(bytes) => bytes.len(),
-        Piece::Part(head) | Piece::Enter(head) => 256 + head.len(),
+        Piece::Part(head) | Piece::Enter(head) => 256 + head.memory(),
         Piece::End | Piece::Leave => 256,
     }
 }

@@ -1,0 +1,254 @@
+//! Every adapter tells of every case what the core tells.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "fuzz/events.rs"]
+mod events;
+
+use std::fs;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+
+use bytes::Bytes;
+use events::{Told, fields, tell};
+use futures_util::{Stream, StreamExt, stream};
+use multipart_form::{
+    Body, Boundary, Error, ErrorKind, Form, FormField, Limits, Node, Parser, Piece, Pieces, ReadError, ReadField,
+    ReadForm,
+};
+
+struct Case {
+    name: String,
+    boundary: Boundary,
+    body: Vec<u8>,
+}
+
+impl Case {
+    fn parser(&self) -> Parser {
+        Parser::new(self.boundary.clone(), Limits::default()).nested(true)
+    }
+
+    fn chunks(&self, size: usize) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
+        let chunks: Vec<_> = self.body.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        stream::iter(chunks)
+    }
+
+    fn told(&self) -> Vec<Told> {
+        tell(self.parser(), &[&self.body])
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let case = |path: &Path| {
+        let boundary = Boundary::from_content_type(&fs::read(path.join("content-type.txt")).unwrap()).ok()?;
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        Some(Case { name, boundary, body: fs::read(path.join("input.bin")).unwrap() })
+    };
+    let cases: Vec<_> = fs::read_dir(folder).unwrap().filter_map(|entry| case(&entry.unwrap().path())).collect();
+    assert!(cases.len() > 100);
+    cases
+}
+
+fn fault(error: &Error) -> Told {
+    Told::Fault(error.kind(), error.field().map(String::from))
+}
+
+fn form_fault(error: ReadError<io::Error>) -> Told {
+    match error {
+        ReadError::Form(error) => fault(&error),
+        other => panic!("{other}"),
+    }
+}
+
+/// The events of a tree, or of the fault that there is instead.
+fn walk(tree: Result<Vec<Node<Vec<u8>>>, ReadError<io::Error>>) -> Vec<Told> {
+    fn walk_parts(parts: Vec<Node<Vec<u8>>>, told: &mut Vec<Told>) {
+        for Node { head, body } in parts {
+            let fields = fields(&head.as_head());
+            match body {
+                Body::Leaf(bytes) => {
+                    told.push(Told::Part(fields));
+                    if !bytes.is_empty() {
+                        told.push(Told::Body(bytes));
+                    }
+                    told.push(Told::End(0));
+                }
+                Body::Parts(inner) => {
+                    told.push(Told::Enter(fields));
+                    walk_parts(inner, told);
+                    told.push(Told::Leave);
+                }
+            }
+        }
+    }
+    match tree {
+        Ok(tree) => {
+            let mut told = Vec::new();
+            walk_parts(tree, &mut told);
+            told.push(Told::Done);
+            told
+        }
+        Err(error) => vec![form_fault(error)],
+    }
+}
+
+/// A tree has nothing of a form that is at fault.
+fn in_tree(told: Vec<Told>) -> Vec<Told> {
+    match told.last() {
+        Some(fault @ Told::Fault(..)) => vec![fault.clone()],
+        _ => told,
+    }
+}
+
+async fn flat(form: Form<impl Pieces<Error = io::Error>>) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut pieces = form.into_stream();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Ok(Piece::Part(head)) => told.push(Told::Part(fields(&head.as_head()))),
+            Ok(Piece::Enter(head)) => told.push(Told::Enter(fields(&head.as_head()))),
+            Ok(Piece::Leave) => told.push(Told::Leave),
+            Ok(Piece::End) => told.push(Told::End(0)),
+            Ok(Piece::Data(bytes)) => match told.last_mut() {
+                Some(Told::Body(body)) => body.extend_from_slice(&bytes),
+                _ => told.push(Told::Body(bytes.to_vec())),
+            },
+            Ok(_) => panic!("a piece without a name"),
+            Err(error) => {
+                told.push(form_fault(error));
+                return told;
+            }
+        }
+    }
+    // A form may be complete and its epilogue unread.
+    told.push(Told::Done);
+    told
+}
+
+#[test]
+fn read_tells_the_same() {
+    for case in cases() {
+        let expected = in_tree(case.told());
+        for size in [1, 3, 64, 64 << 10] {
+            let read = |mut field: ReadField<'_, Cursor<&Vec<u8>>>| {
+                let mut all = Vec::new();
+                field.read_to_end(&mut all).map(|_| all).map_err(|error| match error.downcast::<Error>() {
+                    Ok(error) => ReadError::Form(error),
+                    Err(error) => ReadError::Source(error),
+                })
+            };
+            let form = ReadForm::with_buffer(Cursor::new(&case.body), case.parser(), size);
+            assert_eq!(walk(form.tree(read)), expected, "{} by {size}", case.name);
+            let form = ReadForm::with_buffer(Cursor::new(&case.body), case.parser(), size);
+            assert_eq!(walk(form.tree(|field| field.bytes(usize::MAX))), expected, "{} by {size}", case.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_tell_the_same() {
+    for case in cases() {
+        let expected = case.told();
+        for size in [1, 7, 4096] {
+            let form = Form::from_stream(case.chunks(size), case.parser());
+            assert_eq!(flat(form).await, expected, "{} by {size}", case.name);
+            let form = Form::from_stream(case.chunks(size), case.parser());
+            let tree = form.tree(async |field: FormField<'_, _>| field.bytes(usize::MAX).await).await;
+            assert_eq!(walk(tree), in_tree(expected.clone()), "{} by {size}", case.name);
+            let form = Form::from_body(
+                http_body_util::StreamBody::new(case.chunks(size).map(|chunk| chunk.map(http_body::Frame::data))),
+                case.parser(),
+            );
+            assert_eq!(flat(form).await, expected, "{} by {size}", case.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn readers_tell_the_same() {
+    for case in cases() {
+        let expected = case.told();
+        let form = Form::from_tokio_read(&case.body[..], case.parser());
+        assert_eq!(flat(form).await, expected, "{}", case.name);
+        let form = Form::from_futures_read(&case.body[..], case.parser());
+        assert_eq!(flat(form).await, expected, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn queues_tell_the_same() {
+    for case in cases() {
+        let expected = case.told();
+        for limit in [1, 1000, 1 << 20] {
+            let (form, pump) = Form::from_stream(case.chunks(5), case.parser()).queued(limit);
+            let pump = tokio::spawn(pump);
+            assert_eq!(flat(form).await, expected, "{} with {limit}", case.name);
+            pump.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn owned_fields_tell_the_same() {
+    for case in cases() {
+        let mut expected = Vec::new();
+        for told in case.told() {
+            match told {
+                Told::Part(fields) => expected.push((fields, Vec::new())),
+                Told::Body(bytes) => expected.last_mut().unwrap().1 = bytes,
+                _ => {}
+            }
+        }
+        let ok = matches!(case.told().last(), Some(Told::Done));
+        let mut form = Form::from_stream(case.chunks(3), case.parser()).into_owned();
+        let mut read = Vec::new();
+        let outcome = loop {
+            match form.next_field().await {
+                Ok(Some(mut field)) => {
+                    // Another task may read it.
+                    let (field, body) = tokio::spawn(async move {
+                        let mut body = Vec::new();
+                        while let Some(Ok(bytes)) = field.next().await {
+                            body.extend_from_slice(&bytes);
+                        }
+                        (field, body)
+                    })
+                    .await
+                    .unwrap();
+                    read.push((fields(&field.head()), body));
+                }
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        assert_eq!(outcome, ok, "{}", case.name);
+        assert_eq!(read, expected, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn a_tree_is_made_in_a_task() {
+    let body = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nhello\r\n--x--\r\n";
+    let parser = Parser::strict(b"multipart/form-data; boundary=x", Limits::default()).unwrap();
+    let form = Form::from_stream(stream::iter([Ok::<_, io::Error>(Bytes::from(body))]), parser);
+    let task = tokio::spawn(async move { form.tree(async |field: FormField<'_, _>| field.text(10).await).await });
+    let tree = task.await.unwrap().unwrap();
+    let leaves: Vec<_> =
+        Node::leaves(&tree).map(|(head, text)| (head.name().unwrap().into_owned(), text.clone())).collect();
+    assert_eq!(leaves, [("a".to_owned(), "hello".to_owned())]);
+}
+
+#[tokio::test]
+async fn collecting_has_a_limit() {
+    let body = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nhello\r\n--x--\r\n";
+    let parser = || Parser::strict(b"multipart/form-data; boundary=x", Limits::default()).unwrap();
+    let mut form = Form::from_tokio_read(body.as_bytes(), parser());
+    let error = form.next_field().await.unwrap().unwrap().text(4).await.unwrap_err();
+    assert_eq!(error.to_string(), "a field has too many bytes to be held in memory (limit 4), in field \"a\"");
+    // The form goes on behind it.
+    assert!(form.next_field().await.unwrap().is_none());
+    let mut form = ReadForm::new(body.as_bytes(), parser());
+    let error = form.next_field().unwrap().unwrap().text(4).unwrap_err();
+    assert!(matches!(error, ReadError::Form(error) if matches!(error.kind(), ErrorKind::Limit { value: 4, .. })));
+    assert!(form.next_field().unwrap().is_none());
+}
