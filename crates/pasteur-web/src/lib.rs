@@ -1,8 +1,14 @@
 //! The browser client: Rust compiled to WebAssembly. It seals and opens; the server and the network see ciphertext.
 //!
-//! One program serves both pages and the worker that stretches passwords: [`start`] finds out where it runs. The state
-//! of a page lies in its DOM; each page's life is told top to bottom in one async function ([`create`], [`show`]).
+//! Each page has a program of its own, by a feature, so that nobody loads what the other page needs: `create` and `show`.
+//! Either serves its page and the worker that stretches passwords: [`start`] finds out where it runs. The state of a page
+//! lies in its DOM; each page's life is told top to bottom in one async function ([`create`], [`show`]).
 //! What needs no browser (`amounts`, `expiry`, `names`, `retry`, `trouble`, `utf8`) is tested on the host.
+
+#![cfg_attr(
+    not(all(feature = "create", feature = "show")),
+    allow(dead_code, reason = "one page's program leaves out what only the other needs")
+)]
 
 extern crate alloc;
 
@@ -57,11 +63,15 @@ pub fn start() {
 }
 
 fn page(panel: &Panel) -> Result<(), Trouble> {
-    wasm_bindgen_futures::spawn_local(spool::clean());
     let body = dom::document()?.body().ok_or(Trouble::Browser("a body"))?;
     match body.get_attribute("data-page").as_deref() {
+        #[cfg(feature = "create")]
         Some("create") => create::start(panel.clone()),
-        Some("show") => show::start(panel.clone()),
+        #[cfg(feature = "show")]
+        Some("show") => {
+            wasm_bindgen_futures::spawn_local(spool::clean());
+            show::start(panel.clone())
+        }
         _ => Ok(()),
     }
 }

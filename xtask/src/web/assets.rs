@@ -12,14 +12,22 @@ use sha2::{Digest, Sha256, Sha384};
 use super::glue::Glue;
 
 const ASSETS: &str = "/assets/";
-const SCRIPT: &str = "/assets/pasteur.js";
-const WASM: &str = "/assets/pasteur.wasm";
 
-/// The site with the client in it. `files` are the site's sources by absolute path.
-pub(crate) fn assemble(mut files: BTreeMap<String, Vec<u8>>, glue: Glue) -> Result<BTreeMap<String, Vec<u8>>> {
-    for (path, bytes) in [(WASM, glue.wasm), (SCRIPT, glue.js.into_bytes())] {
-        if files.insert(path.to_owned(), bytes).is_some() {
-            bail!("site{path} is in the way of the generated one");
+/// The site with the client's programs in it: `/assets/NAME.js` and `/assets/NAME.wasm` for each. `files` are the site's
+/// sources by absolute path.
+pub(crate) fn assemble(
+    mut files: BTreeMap<String, Vec<u8>>,
+    programs: Vec<Glue>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    // Scripts by path, and the wasm that each starts.
+    let mut scripts = BTreeMap::new();
+    for Glue { name, js, wasm } in programs {
+        let [script, program] = [".js", ".wasm"].map(|ending| format!("{ASSETS}{name}{ending}"));
+        scripts.insert(script.clone(), program.clone());
+        for (path, bytes) in [(program, wasm), (script, js.into_bytes())] {
+            if files.insert(path.clone(), bytes).is_some() {
+                bail!("site{path} is in the way of the generated one");
+            }
         }
     }
     let mut sources: Vec<_> = files.into_iter().collect();
@@ -32,8 +40,8 @@ pub(crate) fn assemble(mut files: BTreeMap<String, Vec<u8>>, glue: Glue) -> Resu
         if rank(&path) > 0 {
             let text = String::from_utf8(bytes).with_context(|| format!("site{path} is not UTF-8"))?;
             let mut text = rewrite(&text, &names, path.ends_with(".html")).with_context(|| format!("site{path}"))?;
-            if path == SCRIPT {
-                text.push_str(&start(names.get(WASM).context("there is no wasm")?));
+            if let Some(wasm) = scripts.get(&path) {
+                text.push_str(&start(names.get(wasm).with_context(|| format!("there is no {wasm}"))?));
             }
             bytes = text.into_bytes();
         }
@@ -126,7 +134,8 @@ mod tests {
             ("/robots.txt", "User-agent: *"),
         ];
         let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
-        assemble(files.into(), Glue { js: "async function __wbg_init() {}".into(), wasm: b"\0asm".to_vec() })
+        let glue = Glue { name: "pasteur", js: "async function __wbg_init() {}".into(), wasm: b"\0asm".to_vec() };
+        assemble(files.into(), vec![glue])
     }
 
     fn text(site: &BTreeMap<String, Vec<u8>>, start: &str) -> (String, String) {

@@ -16,6 +16,9 @@ use crate::{paths, setup, shell};
 /// What a browser runs.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The pages, each with a program of its own: features of `pasteur-web`.
+const PAGES: [&str; 2] = ["create", "show"];
+
 /// A built site.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -25,11 +28,14 @@ pub(crate) struct Site {
 
 /// Builds the client under `target` (a target directory of cargo's), and there `site/` and `site.img`.
 pub(crate) fn build(target: &Path) -> Result<Site> {
-    let wasm = client(target)?;
-    let glue = glue::generate(&wasm, &target.join("glue"))?;
+    let mut programs = Vec::new();
+    for page in PAGES {
+        let wasm = client(target, page)?;
+        programs.push(glue::generate(&wasm, page, &target.join("glue"))?);
+    }
     let mut files = BTreeMap::new();
     read_folder(&paths::root().join("site"), "", &mut files)?;
-    let files = assets::assemble(files, glue)?;
+    let files = assets::assemble(files, programs)?;
 
     let folder = target.join("site");
     if folder.exists() {
@@ -51,11 +57,12 @@ pub(crate) fn build(target: &Path) -> Result<Site> {
     Ok(Site { image })
 }
 
-/// The client's wasm as rustc leaves it.
-fn client(target: &Path) -> Result<PathBuf> {
+/// The wasm of a page's program as rustc leaves it.
+fn client(target: &Path, page: &str) -> Result<PathBuf> {
     let std = setup::target(TARGET)?;
     let mut cargo = shell::cargo();
     cargo.args(["build", "--package", "pasteur-web", "--lib", "--profile", "web", "--target-dir"]).arg(target);
+    cargo.args(["--no-default-features", "--features", page]);
     std.apply(&mut cargo, TARGET, "std,panic_abort");
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped()?.join("\u{1f}"));
     shell::run(&mut cargo)?;
