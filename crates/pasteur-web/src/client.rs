@@ -4,7 +4,6 @@ use alloc::format;
 use alloc::string::String;
 
 use api::{Claimed, Id, Info, ServerLimits, Token, path};
-use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestCache, RequestCredentials, RequestInit, RequestRedirect, Response};
@@ -12,6 +11,7 @@ use web_sys::{Headers, RequestCache, RequestCredentials, RequestInit, RequestRed
 use crate::dom;
 use crate::job::Job;
 use crate::trouble::Trouble;
+use crate::wire::{self, Document};
 
 /// What the server allows.
 pub(crate) async fn limits(job: &Job) -> Result<ServerLimits, Trouble> {
@@ -71,12 +71,12 @@ async fn good(answer: Response) -> Result<Response, Trouble> {
         return Ok(answer);
     }
     let body = text(&answer).await.unwrap_or_default();
-    Err(Trouble::from_answer(answer.status(), &body))
+    Err(Trouble::from_answer(answer.status(), wire::read(&body).as_ref()))
 }
 
-async fn json<T: DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
+async fn json<T: Document>(answer: Response) -> Result<T, Trouble> {
     let body = text(&good(answer).await?).await?;
-    serde_json::from_str(&body).map_err(|_| Trouble::Server)
+    wire::read(&body).ok_or(Trouble::Server)
 }
 
 async fn text(answer: &Response) -> Result<String, Trouble> {

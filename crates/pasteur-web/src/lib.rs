@@ -41,6 +41,7 @@ mod tools;
 mod trouble;
 mod upload;
 mod utf8;
+mod wire;
 
 use wasm_bindgen::prelude::*;
 use web_sys::DedicatedWorkerGlobalScope;

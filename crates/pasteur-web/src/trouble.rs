@@ -57,10 +57,9 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// What an answer of the server that is no success means. `body` may or may not be a problem document.
-    pub(crate) fn from_answer(status: u16, body: &str) -> Self {
-        let problem: Option<Problem> = serde_json::from_str(body).ok();
-        let kind = problem.as_ref().and_then(|p| Kind::from_uri(&p.kind));
+    /// What an answer of the server that is no success means. `problem` is its document, if it has one.
+    pub(crate) fn from_answer(status: u16, problem: Option<&Problem>) -> Self {
+        let kind = problem.and_then(|p| Kind::from_uri(&p.kind));
         match kind {
             Some(Kind::NotFound | Kind::NoRoute) => Self::NotFound,
             Some(Kind::Burnt) => Self::Burnt,
@@ -153,7 +152,7 @@ mod tests {
     use super::*;
 
     fn answer(problem: &Problem) -> Trouble {
-        Trouble::from_answer(problem.status, &serde_json::to_string(problem).unwrap())
+        Trouble::from_answer(problem.status, Some(problem))
     }
 
     #[test]
@@ -176,8 +175,8 @@ mod tests {
 
     #[test]
     fn a_proxys_answer_is_understood_by_its_status() {
-        assert_eq!(Trouble::from_answer(502, "<html>"), Trouble::Offline);
-        assert_eq!(Trouble::from_answer(413, ""), Trouble::TooLarge(None));
-        assert_eq!(Trouble::from_answer(500, "{}"), Trouble::Server);
+        assert_eq!(Trouble::from_answer(502, None), Trouble::Offline);
+        assert_eq!(Trouble::from_answer(413, None), Trouble::TooLarge(None));
+        assert_eq!(Trouble::from_answer(500, None), Trouble::Server);
     }
 }

@@ -13,6 +13,7 @@ use web_sys::{Blob, FormData, ProgressEvent, XmlHttpRequest};
 
 use crate::job::Job;
 use crate::trouble::Trouble;
+use crate::wire;
 
 /// What is sent: the fields of API v1's creating form.
 #[derive(Debug)]
@@ -57,8 +58,8 @@ pub(crate) async fn send(
     let body = request.response_text().ok().flatten().unwrap_or_default();
     match status {
         0 => Err(Trouble::Offline),
-        201 => serde_json::from_str(&body).map_err(|_| Trouble::Server),
-        _ => Err(Trouble::from_answer(status, &body)),
+        201 => wire::read(&body).ok_or(Trouble::Server),
+        _ => Err(Trouble::from_answer(status, wire::read(&body).as_ref())),
     }
 }
 

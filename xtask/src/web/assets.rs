@@ -15,10 +15,7 @@ const ASSETS: &str = "/assets/";
 
 /// The site with the client's programs in it: `/assets/NAME.js` and `/assets/NAME.wasm` for each. `files` are the site's
 /// sources by absolute path.
-pub(crate) fn assemble(
-    mut files: BTreeMap<String, Vec<u8>>,
-    programs: Vec<Glue>,
-) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn assemble(mut files: BTreeMap<String, Vec<u8>>, programs: Vec<Glue>) -> Result<BTreeMap<String, Vec<u8>>> {
     // Scripts by path, and the wasm that each starts.
     let mut scripts = BTreeMap::new();
     for Glue { name, js, wasm } in programs {
