@@ -20,7 +20,16 @@ pub trait Block: Debug + Send + Sync + 'static {
         Ok(self.len()? == 0)
     }
 
-    /// Makes the device `len` bytes long; new bytes read as zero.
+    /// How many bytes there is room for beside what is held; `None` where that is not known. Others may take it meanwhile.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn room(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Makes the device `len` bytes long; new bytes read as zero. They need take no room before they are written: a
+    /// length is asked for generously.
     ///
     /// # Errors
     /// [`io::ErrorKind::StorageFull`] where there is no room.
@@ -49,6 +58,10 @@ pub trait Block: Debug + Send + Sync + 'static {
 impl<T: Block + ?Sized> Block for Arc<T> {
     fn len(&self) -> io::Result<u64> {
         (**self).len()
+    }
+
+    fn room(&self) -> io::Result<Option<u64>> {
+        (**self).room()
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -35,6 +35,11 @@ impl Block for FileBlock {
         Ok(self.file.metadata()?.len())
     }
 
+    fn room(&self) -> io::Result<Option<u64>> {
+        let system = rustix::fs::fstatvfs(&self.file)?;
+        Ok(Some(system.f_bavail.saturating_mul(system.f_frsize)))
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }
@@ -61,7 +66,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("block");
         let block = FileBlock::open(&path).unwrap();
-        assert!(block.is_empty().unwrap());
+        assert!(block.is_empty().unwrap() && block.room().unwrap().is_some());
         block.set_len(8).unwrap();
         block.write(2, b"abc").unwrap();
         block.flush().unwrap();

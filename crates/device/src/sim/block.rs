@@ -1,5 +1,6 @@
 //! A disk in memory that loses power, fills up and fails on demand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,8 @@ use crate::Block;
 
 /// What a loss of power cannot cut in two: a write of one sector is kept or dropped as a whole.
 pub const SECTOR: u64 = 512;
+/// The unit in which room is taken.
+const ROOM: u64 = 4096;
 
 /// When the power goes. Calls are counted from 1, since the disk was made or last got its power back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,8 @@ struct Disk {
     /// The power is off; this is what to do with pending changes when it returns.
     off: Option<Unflushed>,
     capacity: Option<u64>,
+    /// Numbers of the blocks of [`ROOM`] bytes that take room: those that were written to.
+    taken: BTreeSet<u64>,
     /// Calls to let pass, then calls to fail, and the error they fail with.
     fault: Option<(u64, u64, io::ErrorKind)>,
 }
@@ -75,7 +80,8 @@ impl SimBlock {
     /// A disk that safely holds `bytes`.
     #[must_use]
     pub fn holding(bytes: Vec<u8>) -> Self {
-        Self { disk: Arc::new(Mutex::new(Disk { seen: bytes.clone(), safe: bytes, ..Disk::default() })) }
+        let taken = (0..(bytes.len() as u64).div_ceil(ROOM)).collect();
+        Self { disk: Arc::new(Mutex::new(Disk { seen: bytes.clone(), safe: bytes, taken, ..Disk::default() })) }
     }
 
     /// Cuts the power at `cut`. That call and all later ones fail, until [`SimBlock::restore_power`].
@@ -111,7 +117,8 @@ impl SimBlock {
         (disk.writes, disk.flushes, disk.cut) = (0, 0, None);
     }
 
-    /// Refuses to grow past `bytes`, as a disk of that size; `None` takes the limit away.
+    /// Has room for `bytes`, in blocks of 4 KiB that are taken when they are first written to, as a file with holes
+    /// takes them; `None` is room without end.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock().capacity = bytes;
     }
@@ -158,13 +165,21 @@ impl Disk {
         Ok(())
     }
 
-    fn fits(&self, len: u64) -> io::Result<()> {
+    /// Takes the room of `len` bytes from `offset` on.
+    fn take(&mut self, offset: u64, len: u64) -> io::Result<()> {
+        let end = offset.saturating_add(len);
+        let blocks = offset / ROOM..end.div_ceil(ROOM);
+        let held = self.taken.range(blocks.clone()).count() as u64;
+        let room = (self.taken.len() as u64 + (blocks.end - blocks.start) - held) * ROOM;
         match self.capacity {
-            Some(capacity) if len > capacity && len > self.seen.len() as u64 => Err(io::Error::new(
+            Some(capacity) if held < blocks.end - blocks.start && room > capacity => Err(io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!("the simulated disk has {capacity} bytes, and {len} were asked for"),
+                format!("the simulated disk has room for {capacity} bytes, and {room} were asked for"),
             )),
-            _ => Ok(()),
+            _ => {
+                self.taken.extend(blocks);
+                Ok(())
+            }
         }
     }
 
@@ -204,11 +219,17 @@ impl Block for SimBlock {
         Ok(disk.seen.len() as u64)
     }
 
+    fn room(&self) -> io::Result<Option<u64>> {
+        let disk = self.lock();
+        Ok(disk.capacity.map(|capacity| capacity.saturating_sub(disk.taken.len() as u64 * ROOM)))
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.lock();
         disk.check()?;
-        disk.fits(len)?;
-        disk.count(Change::Length(to_usize(len)?))
+        let change = Change::Length(to_usize(len)?);
+        drop(disk.taken.split_off(&len.div_ceil(ROOM)));
+        disk.count(change)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -224,8 +245,9 @@ impl Block for SimBlock {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut disk = self.lock();
         disk.check()?;
-        disk.fits(offset.saturating_add(data.len() as u64))?;
-        disk.count(Change::Write(to_usize(offset)?, data.to_vec()))
+        let change = Change::Write(to_usize(offset)?, data.to_vec());
+        disk.take(offset, data.len() as u64)?;
+        disk.count(change)
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -343,11 +365,15 @@ mod tests {
     #[test]
     fn fills_up_and_fails_on_demand() {
         let disk = SimBlock::new();
-        disk.set_capacity(Some(100));
+        disk.set_capacity(Some(2 * ROOM));
+        disk.set_len(100 * ROOM).unwrap();
+        disk.write(10, &[1; 100]).unwrap();
+        disk.write(50 * ROOM + 1, &[1; 100]).unwrap();
+        assert_eq!(disk.write(ROOM - 1, &[1; 2]).unwrap_err().kind(), io::ErrorKind::StorageFull);
         disk.write(0, &[1; 100]).unwrap();
-        assert_eq!(disk.write(1, &[1; 100]).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(disk.set_len(101).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        disk.set_len(100).unwrap();
         assert_eq!(disk.read(1, &mut [0; 100]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        disk.write(ROOM - 1, &[1; 2]).unwrap();
         disk.fail(1, 2, io::ErrorKind::TimedOut);
         assert!(disk.flush().is_ok());
         for _ in 0..2 {

@@ -8,7 +8,7 @@ use redb::{ReadableTable, StorageError};
 use super::fault::{Fault, damaged};
 use super::format::{INLINE, Tables, Totals, due_key, paste_key, piece_key, piece_len, split_due};
 use super::row::{Body, Paste, Row};
-use super::task::{Change, Piece, Publish, Sweep};
+use super::task::{Change, Piece, Publish, Sweep, Undo};
 use crate::{Claim, Error, Result};
 
 /// Rows that one sweep task looks at, so that other tasks get their turn.
@@ -153,8 +153,38 @@ impl Ledgered<'_> {
         Ok(done)
     }
 
+    /// Takes back what was done; says whether it had been.
+    pub(super) fn undo(&mut self, undo: &Undo) -> std::result::Result<bool, Fault> {
+        let (Undo::Publish { id, .. } | Undo::Claim { id, .. }) = undo;
+        let key = paste_key(id);
+        let Some(old) = self.tables.pastes.get(&key)?.map(|row| Bytes::copy_from_slice(row.value())) else {
+            return Ok(false);
+        };
+        let old = Row::decode(&old).ok_or_else(|| damaged("a paste's row cannot be read"))?;
+        match (undo, &old) {
+            (Undo::Publish { delete_hash, .. }, Row::Paste(paste)) if paste.delete_hash == *delete_hash => {
+                self.release(paste)?;
+                self.tables.pastes.remove(&key)?;
+                self.move_due(&key, old.due(), None)?;
+            }
+            (Undo::Claim { lease_hash, .. }, Row::Paste(paste))
+                if paste.claim.is_some_and(|claim| claim.lease_hash == *lease_hash) =>
+            {
+                let new = Row::Paste(Paste { claim: None, ..*paste });
+                self.tables.pastes.insert(&key, new.encode().as_slice())?;
+                self.move_due(&key, old.due(), new.due())?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// Removes up to `limit` pieces of an upload that belongs to nobody; says how many, and whether that was all.
     pub(super) fn reap(&mut self, upload: u64, limit: usize) -> std::result::Result<(usize, bool), Fault> {
+        // An upload whose publication seemed to fail may have become a paste after all.
+        if self.tables.orphans.get(upload)?.is_none() {
+            return Ok((0, true));
+        }
         let mut keys = Vec::new();
         let range = self.tables.pieces.range::<&[u8; 16]>(&piece_key(upload, 0)..=&piece_key(upload, u64::MAX))?;
         for row in range.take(limit) {

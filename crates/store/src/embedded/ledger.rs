@@ -45,6 +45,11 @@ impl Ledger {
         self.next_upload.fetch_add(1, SeqCst)
     }
 
+    /// About how much room all of it takes: a page for each row.
+    pub(super) fn weight(&self) -> u64 {
+        self.bytes.load(SeqCst) + 4096 * self.pastes.load(SeqCst)
+    }
+
     pub(super) fn usage(&self) -> Usage {
         Usage { pastes: self.pastes.load(SeqCst), bytes: self.bytes.load(SeqCst), quota: self.quota }
     }

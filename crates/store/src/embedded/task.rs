@@ -61,6 +61,14 @@ pub(super) enum Change {
     Burn,
 }
 
+/// What was done and must not stay: whoever asked was told that it failed, or has left before the answer. Hashes are
+/// of tokens that nobody else has, so that another's paste or claim is never taken for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Undo {
+    Publish { id: Id, delete_hash: [u8; 32] },
+    Claim { id: Id, lease_hash: [u8; 32] },
+}
+
 /// What one round of sweeping did.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sweep {

@@ -16,7 +16,7 @@ use super::core::{Core, guarded};
 use super::fault::{Fault, again};
 use super::format::{self, Found, Tables, Totals};
 use super::snapshot::Snapshot;
-use super::task::{Change, Sweep, Task};
+use super::task::{Change, Sweep, Task, Undo};
 use crate::{Error, Result};
 
 /// Tasks and bytes of content that one transaction takes.
@@ -24,8 +24,16 @@ const BATCH_TASKS: usize = 512;
 const BATCH_BYTES: usize = 8 << 20;
 /// Bytes of pieces that may be committed without a flush: the next flush then has this much to write at most.
 const UNDURABLE: u64 = 32 << 20;
+/// Room on the device that is left to what makes room: a change rewrites some pages of 4 KiB, and a commit that records
+/// the free pages writes one byte for 16 KiB of the store.
+const RESERVE: u64 = 2 << 20;
+const SHARE: u64 = 4096;
+/// Room in the database that is left to the same end where the device has none.
+const MARGIN: u64 = 256 << 10;
 /// Pieces of removed pastes that one transaction takes out.
 const REAP: usize = 16;
+/// Commits after a failure that can be recovered from at once: the next failure may be near, as on a full device.
+const WARY: u32 = 1000;
 
 /// Whom to tell that the store is closed.
 type Closing = Option<oneshot::Sender<Result<()>>>;
@@ -41,9 +49,17 @@ pub(super) struct Writer {
     totals: Totals,
     /// Uploads whose pieces are to be removed.
     orphans: VecDeque<u64>,
-    /// Removing them failed: wait until something else succeeds.
-    reaping_failed: bool,
+    /// What failed or went unheard, and must not stay.
+    undo: Vec<Undo>,
+    /// Removing these failed: wait until something else succeeds.
+    tidying_failed: bool,
     undurable: u64,
+    /// How many commits are still to record the free pages, after a failure.
+    wary: u32,
+    /// What the store weighed when the device was found to be full.
+    ceiling: Option<u64>,
+    /// The last commit recorded the free pages, so that recovery needs not read the whole store.
+    checkpointed: bool,
 }
 
 /// One task's outcome.
@@ -59,7 +75,10 @@ struct Committed {
     effects: Effects,
     /// Uploads whose pieces are all gone.
     reaped: usize,
+    /// How many were undone.
+    undone: usize,
     durable: bool,
+    checkpoint: bool,
     /// There was nothing to commit.
     unchanged: bool,
 }
@@ -113,8 +132,12 @@ impl Writer {
             generation: 0,
             totals: found.totals,
             orphans: found.orphans.into(),
-            reaping_failed: false,
+            undo: Vec::new(),
+            tidying_failed: false,
             undurable: 0,
+            wary: 0,
+            ceiling: None,
+            checkpointed: true,
         })
     }
 
@@ -122,7 +145,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         loop {
             let (batch, close) = self.collect();
-            if !batch.is_empty() || self.may_reap() {
+            if !batch.is_empty() || self.may_tidy() {
                 self.commit(batch);
             }
             if let Some(answer) = close {
@@ -136,8 +159,8 @@ impl Writer {
         }
     }
 
-    fn may_reap(&self) -> bool {
-        !self.orphans.is_empty() && !self.reaping_failed
+    fn may_tidy(&self) -> bool {
+        !self.tidying_failed && (!self.undo.is_empty() || !self.orphans.is_empty())
     }
 
     /// What is waiting, or, where nothing is, the next task. Then whether to close afterwards, and whom to tell.
@@ -145,7 +168,7 @@ impl Writer {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let tasks = if self.options.group_commit { BATCH_TASKS } else { 1 };
         while batch.len() < tasks && bytes < BATCH_BYTES {
-            let next = if batch.is_empty() && !self.may_reap() {
+            let next = if batch.is_empty() && !self.may_tidy() {
                 self.tasks.blocking_recv()
             } else {
                 match self.tasks.try_recv() {
@@ -165,7 +188,7 @@ impl Writer {
                     let _ = answer.send(result);
                 }
                 // Whoever asked has left: an upload that nobody waits for leaves nothing behind.
-                Some(Task::Publish { answer, .. }) if answer.is_closed() => {}
+                Some(task) if task.is_unheard() => {}
                 Some(task) => {
                     bytes += task.bytes();
                     batch.push(task);
@@ -176,17 +199,68 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Task>) {
+        let batch = self.refuse_without_room(batch);
+        if batch.is_empty() && !self.may_tidy() {
+            return;
+        }
         match self.attempt(&batch) {
             Ok(committed) => self.finish(batch, committed),
             Err(fault) => {
-                self.reaping_failed |= batch.is_empty();
+                self.tidying_failed |= batch.is_empty();
+                // The device may have kept what failed.
+                self.undo.extend(batch.iter().filter_map(Task::undo));
                 // A failure here shows at the next task.
                 let _ = self.heal();
-                for task in batch {
-                    task.answer(Done::Unit(Err(again(&fault.0))), self.generation);
+                let full = matches!(fault.0, Error::Full);
+                if full {
+                    let bytes = batch.iter().map(|task| task.bytes() as u64).sum();
+                    self.ceiling = Some(self.core.ledger.weight().saturating_sub(bytes));
+                }
+                let (failed, rest) = batch.into_iter().partition(|task| !full || task.takes_room());
+                self.fail(failed, &fault.0);
+                // Only what takes room is to blame.
+                if !Vec::is_empty(&rest) {
+                    match self.attempt(&rest) {
+                        Ok(committed) => self.finish(rest, committed),
+                        Err(fault) => {
+                            let _ = self.heal();
+                            self.fail(rest, &fault.0);
+                        }
+                    }
                 }
             }
         }
+    }
+
+    fn fail(&self, batch: Vec<Task>, error: &Error) {
+        for task in batch {
+            task.answer(Done::Unit(Err(again(error))), self.generation);
+        }
+    }
+
+    /// Where the device is nearly full, takes nothing more but in the place of what was removed: what does not come to
+    /// redb cannot fail there, and what is removed needs some room itself.
+    fn refuse_without_room(&mut self, batch: Vec<Task>) -> Vec<Task> {
+        if !batch.iter().any(Task::takes_room) {
+            return batch;
+        }
+        let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
+        let coming = bytes + self.undurable;
+        let room = self.block.room().ok().flatten();
+        if room.is_none_or(|room| room >= RESERVE + coming + coming / 4 + self.totals.bytes / SHARE) {
+            if room.is_some() {
+                self.ceiling = None;
+            }
+            return batch;
+        }
+        // Its bytes are counted since they were written to their uploads.
+        let weight = self.core.ledger.weight();
+        if weight + MARGIN <= *self.ceiling.get_or_insert(weight.saturating_sub(bytes)) {
+            return batch;
+        }
+        let (refused, rest) = batch.into_iter().partition(Task::takes_room);
+        self.fail(refused, &Error::Full);
+        rest
     }
 
     /// Does all of `batch` in one transaction, and some reaping.
@@ -196,14 +270,21 @@ impl Writer {
         }
         let Some(db) = &self.db else { return Err(Fault(Error::Closed)) };
         let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
-        let durable = batch.iter().any(Task::must_be_durable) || self.undurable + bytes > UNDURABLE;
+        let durable =
+            batch.iter().any(Task::must_be_durable) || self.undurable + bytes > UNDURABLE || !self.undo.is_empty();
+        // Sweeps come regularly: where little else does, a crash is likely to find the last commit to be one.
+        let due = !self.checkpointed && batch.iter().any(|task| matches!(task, Task::Sweep { .. }));
+        let checkpoint = durable && (self.options.quick_recovery || self.wary > 0 || due);
         guarded(|| {
             let mut txn = db.begin_write()?;
-            txn.set_quick_repair(durable && self.options.quick_recovery);
+            txn.set_quick_repair(checkpoint);
             if !durable {
                 txn.set_durability(Durability::None)?;
             }
-            let committed = self.fill(&txn, batch, durable)?;
+            let mut committed = self.fill(&txn, batch)?;
+            committed.unchanged &= !due;
+            committed.durable = durable && !committed.unchanged;
+            committed.checkpoint = checkpoint;
             if committed.unchanged {
                 txn.abort()?;
             } else {
@@ -213,7 +294,7 @@ impl Writer {
         })
     }
 
-    fn fill(&self, txn: &WriteTransaction, batch: &[Task], durable: bool) -> std::result::Result<Committed, Fault> {
+    fn fill(&self, txn: &WriteTransaction, batch: &[Task]) -> std::result::Result<Committed, Fault> {
         let mut changes = Ledgered {
             tables: Tables::open(txn)?,
             totals: self.totals,
@@ -221,12 +302,18 @@ impl Writer {
             now: self.core.now(),
             generation: self.generation,
         };
+        let (mut left, mut reaped, mut undone) = (REAP, 0, 0);
+        let mut changed = false;
+        // First, so that what follows finds the tables as callers were told that they are.
+        for undo in &self.undo {
+            changed |= changes.undo(undo)?;
+            undone += 1;
+        }
         let mut done = Vec::with_capacity(batch.len());
         for task in batch {
             done.push(task.apply(&mut changes)?);
         }
-        let (mut left, mut reaped) = (REAP, 0);
-        if self.may_reap() {
+        if self.may_tidy() {
             for upload in self.orphans.iter().take(REAP) {
                 let (removed, all) = changes.reap(*upload, left)?;
                 left -= removed;
@@ -236,49 +323,75 @@ impl Writer {
                 reaped += 1;
             }
         }
-        let unchanged = left == REAP && reaped == 0 && done.iter().all(Done::changed_nothing);
+        let unchanged = !changed && left == REAP && reaped == 0 && done.iter().all(Done::changed_nothing);
         if changes.totals != self.totals {
             changes.tables.set_totals(changes.totals)?;
         }
         let (totals, effects) = (changes.totals, changes.effects);
-        Ok(Committed { done, totals, effects, reaped, unchanged, durable: durable && !unchanged })
+        Ok(Committed { done, totals, effects, reaped, undone, unchanged, durable: false, checkpoint: false })
     }
 
     /// Makes a committed transaction known.
-    fn finish(&mut self, batch: Vec<Task>, committed: Committed) {
-        self.reaping_failed = false;
-        let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
-        self.undurable = if committed.durable { 0 } else { self.undurable + bytes };
-        self.totals = committed.totals;
-        self.orphans.drain(..committed.reaped);
-        self.orphans.extend(committed.effects.orphans);
-        self.core.ledger.set_pastes(self.totals.pastes);
-        self.core.ledger.release(committed.effects.released);
+    fn finish(&mut self, batch: Vec<Task>, mut committed: Committed) {
+        self.tidying_failed = false;
+        let done = std::mem::take(&mut committed.done);
+        self.note(batch.iter().map(|task| task.bytes() as u64).sum(), committed);
         let generation = self.generation;
-        let shown = self.db.as_ref().map(|db| guarded(|| Snapshot::take(db, self.generation)));
+        let shown = self.db.as_ref().map(|db| guarded(|| Snapshot::take(db, generation)));
         match shown {
             Some(Ok(snapshot)) => self.core.show(Some(snapshot)),
             // What was committed stays; readers ask for healing again if this fails.
             _ => drop(self.heal()),
         }
-        for (task, done) in batch.into_iter().zip(committed.done) {
-            task.answer(done, generation);
+        for (task, done) in batch.into_iter().zip(done) {
+            self.undo.extend(task.answer(done, generation));
         }
     }
 
-    /// Opens the database anew after it failed.
+    /// Takes over what a transaction with `bytes` of content led to.
+    fn note(&mut self, bytes: u64, committed: Committed) {
+        self.undurable = if committed.durable { 0 } else { self.undurable + bytes };
+        if !committed.unchanged {
+            self.checkpointed = committed.checkpoint;
+            self.wary = self.wary.saturating_sub(1);
+        }
+        self.undo.drain(..committed.undone);
+        self.totals = committed.totals;
+        self.orphans.drain(..committed.reaped);
+        self.orphans.extend(committed.effects.orphans);
+        self.core.ledger.set_pastes(self.totals.pastes);
+        self.core.ledger.release(committed.effects.released);
+    }
+
+    /// Opens the database anew after it failed. What has to be undone is undone before anybody sees it, if the device
+    /// lets it.
     fn heal(&mut self) -> std::result::Result<(), Fault> {
         self.core.show(None);
+        self.reopen()?;
+        if !self.undo.is_empty() {
+            match self.attempt(&[]) {
+                Ok(committed) => self.note(0, committed),
+                Err(_) => self.reopen()?,
+            }
+        }
+        if let Some(db) = &self.db {
+            self.core.show(Some(guarded(|| Snapshot::take(db, self.generation))?));
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> std::result::Result<(), Fault> {
         self.db = None;
         self.orphans.clear();
         self.undurable = 0;
+        self.wary = WARY;
+        self.checkpointed = true;
         self.generation += 1;
         let (db, found) = open(&self.block, &self.options)?;
         self.core.ledger.reserve_again(self.totals.bytes, found.totals.bytes);
         self.core.ledger.set_pastes(found.totals.pastes);
         self.totals = found.totals;
         self.orphans = found.orphans.into();
-        self.core.show(Some(Snapshot::take(&db, self.generation)?));
         self.db = Some(db);
         Ok(())
     }
@@ -308,6 +421,11 @@ impl Task {
         }
     }
 
+    /// Whether it brings content.
+    fn takes_room(&self) -> bool {
+        matches!(self, Self::Piece { .. } | Self::Publish { .. })
+    }
+
     /// Whether its answer promises that it survives a loss of power.
     fn must_be_durable(&self) -> bool {
         match self {
@@ -327,24 +445,52 @@ impl Task {
         })
     }
 
-    /// Tells whoever asked. Nobody may be waiting any more: what was done stays done.
-    fn answer(self, done: Done, generation: u64) {
+    /// How to take it back; `None` where it stays done even if nobody hears of it.
+    fn undo(&self) -> Option<Undo> {
+        match self {
+            Self::Publish { publish, .. } => {
+                Some(Undo::Publish { id: publish.paste.id, delete_hash: publish.paste.delete_hash })
+            }
+            Self::Change { id, change: Change::Claim(claim), .. } => {
+                Some(Undo::Claim { id: *id, lease_hash: claim.lease_hash })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether nobody waits for its answer, so that it must not be done.
+    fn is_unheard(&self) -> bool {
+        match self {
+            Self::Publish { answer, .. } => answer.is_closed(),
+            Self::Change { answer, change: Change::Claim(_), .. } => answer.is_closed(),
+            _ => false,
+        }
+    }
+
+    /// Tells whoever asked; says what to undo where nobody waits any more.
+    fn answer(self, done: Done, generation: u64) -> Option<Undo> {
+        let undo = self.undo();
         match (self, done) {
             (Self::Piece { answer, room, .. }, Done::Unit(result)) => {
                 drop(room);
                 let _ = answer.send(result.map(|()| generation));
             }
             (Self::Publish { mut publish, answer }, Done::Unit(result)) => {
-                let _ = answer.send(match result {
+                let result = match result {
                     Ok(()) => {
                         publish.ticket.spend();
                         Ok(())
                     }
                     Err(e) => Err((e, publish.ticket)),
-                });
+                };
+                if let Err(Ok(())) = answer.send(result) {
+                    return undo;
+                }
             }
             (Self::Change { answer, .. }, Done::Unit(result)) => {
-                let _ = answer.send(result);
+                if let Err(Ok(())) = answer.send(result) {
+                    return undo;
+                }
             }
             (Self::Sweep { answer }, done) => {
                 let _ = answer.send(match done {
@@ -354,6 +500,7 @@ impl Task {
             }
             _ => {}
         }
+        None
     }
 }
 
