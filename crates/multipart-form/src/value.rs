@@ -11,7 +11,22 @@ pub use mime::{ContentType, Params, TransferEncoding};
 
 /// Characters of a token (RFC 9110, section 5.6.2), which a field name and a parameter name are made of.
 pub(crate) fn is_token(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+    const TOKEN: [bool; 256] = {
+        let mut token = [false; 256];
+        let others = b"!#$%&'*+-.^_`|~";
+        let mut b = 0_u8;
+        while b < 128 {
+            token[b as usize] = b.is_ascii_alphanumeric();
+            b += 1;
+        }
+        let mut at = 0;
+        while at < others.len() {
+            token[others[at] as usize] = true;
+            at += 1;
+        }
+        token
+    };
+    TOKEN[usize::from(b)]
 }
 
 /// Without spaces and tabs around it.

@@ -30,6 +30,8 @@ pub(crate) struct Framer {
     owed_tail: (usize, usize),
     /// Bytes at the front of the input that are known to be content.
     pub(super) clean: usize,
+    /// Behind them stands a whole delimiter.
+    found: bool,
     /// A delimiter line that has been taken and not yet acted upon.
     pub(super) line: Option<Line>,
 }
@@ -56,8 +58,8 @@ pub(crate) enum Line {
 impl Framer {
     pub(crate) fn new(boundary: Boundary) -> Self {
         Self {
+            scanner: Scanner::new(boundary.delimiter()),
             boundary,
-            scanner: Scanner::new(),
             matched: 2,
             granted: 2,
             after: After::Nothing,
@@ -66,6 +68,7 @@ impl Framer {
             owed: (0, 0),
             owed_tail: (0, 0),
             clean: 0,
+            found: false,
             line: None,
         }
     }
@@ -117,14 +120,18 @@ impl Framer {
             let delimiter = self.boundary.delimiter();
             if self.matched == 0 {
                 let rest = &input[at..];
-                let content = match self.scanner.find(delimiter, rest) {
+                let found = if core::mem::take(&mut self.found) { Some(0) } else { self.scanner.find(delimiter, rest) };
+                let content = match found {
                     Some(0) => {
                         (self.matched, self.granted) = (delimiter.len(), 0);
                         self.matched_all();
                         at += self.matched;
                         continue;
                     }
-                    Some(n) => n,
+                    Some(n) => {
+                        self.found = true;
+                        n
+                    }
                     None => match rest.len() - Scanner::partial(delimiter, rest) {
                         0 => {
                             (self.matched, self.granted) = (rest.len(), 0);
