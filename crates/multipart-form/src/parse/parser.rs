@@ -32,8 +32,8 @@ pub enum Event<'a> {
 
 /// Reads a form without doing I/O.
 ///
-/// Memory: one header (at most [`Limits::header_bytes`], and 32 bytes or so for each field) and about 1.5 KiB for each level of
-/// nesting, whatever is sent. Bodies are never kept. Time is linear in the input, times the nesting depth.
+/// Memory: one header (at most [`Limits::header_bytes`], and 32 bytes for each field; twice that while it grows) and at most
+/// 3 KiB for each level of nesting, whatever is sent. Bodies are never kept. Time is linear in the input, times the nesting depth.
 ///
 /// It reads whatever is a delimiter line from the start, so it may also be given a form from the middle, beginning with a
 /// part's delimiter line.
@@ -351,7 +351,7 @@ impl Parser {
             let block = &seen[..taken];
             let mut place = Some(block);
             if end.is_none() {
-                level.block.extend_from_slice(block);
+                keep(&mut level.block, block, &self.limits);
             } else if level.index.folded() {
                 level.index.unfold(block, &mut level.block);
                 place = None;
@@ -364,7 +364,7 @@ impl Parser {
         let most = usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX);
         let seen = &seen[..seen.len().min(most - level.block.len())];
         let before = level.block.len();
-        level.block.extend_from_slice(seen);
+        keep(&mut level.block, seen, &self.limits);
         let end = level.index.scan(&level.block, &self.limits)?;
         let taken = end.unwrap_or(level.block.len());
         level.block.truncate(taken);
@@ -457,6 +457,17 @@ impl Parser {
             None => Some(Step::Input(&slice[..n])),
         })
     }
+}
+
+/// Appends to a header, with room for no more than it may be.
+fn keep(block: &mut Vec<u8>, bytes: &[u8], limits: &Limits) {
+    let most = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
+    let free = block.capacity() - block.len();
+    if bytes.len() > free {
+        let double = block.capacity().saturating_mul(2).min(most);
+        block.reserve_exact(bytes.len().max(double.saturating_sub(block.len())));
+    }
+    block.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
