@@ -11,9 +11,21 @@ use crate::{deny, paths, serve, setup, shell, tidy, web};
 
 /// What a machine may lack, by the name that `--without` takes: programs and the Debian packages that have them.
 /// The tests that need one are named `needs_NAME_...`.
-const TOOLS: [(&str, &[(&str, &str)]); 2] = [
+const TOOLS: [(&str, &[(&str, &str)]); 4] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
+    (
+        "peers",
+        &[
+            ("curl", "curl"),
+            ("node", "nodejs"),
+            ("npm", "npm"),
+            ("python3", "python3"),
+            ("pip3", "python3-pip"),
+            ("python3", "python3-venv"),
+        ],
+    ),
     ("tink", &[("python3", "python3"), ("pip3", "python3-pip"), ("python3", "python3-venv")]),
+    ("valgrind", &[("valgrind", "valgrind")]),
 ];
 
 /// The targets that the pure crates are built for.

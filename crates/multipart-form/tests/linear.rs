@@ -10,7 +10,8 @@ const X: usize = 24 << 10;
 const SLACK: u64 = 300_000;
 const INPUT: &str = "MULTIPART_FORM_LINEAR";
 
-const HOSTILE: [(&str, fn(usize) -> Vec<u8>); 14] = [
+type Make = fn(usize) -> Vec<u8>;
+const HOSTILE: [(&str, Make); 14] = [
     ("a header line without an end", |n| [&b"--x\r\nA: "[..], &b"a".repeat(n)].concat()),
     ("a header without an end", |n| [&b"--x\r\n"[..], &b"A: b\r\n".repeat(n / 6)].concat()),
     ("a field of folds", |n| [&b"--x\r\nA: b"[..], &b"\r\n c".repeat(n / 4), b"\r\n\r\n\r\n--x--"].concat()),
