@@ -397,9 +397,12 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<()> {
-        self.core.show(None);
         self.tasks.close();
-        let Some(db) = self.db.take() else { return Ok(()) };
+        if self.db.is_none() {
+            self.heal().map_err(|fault| fault.0)?;
+        }
+        self.core.show(None);
+        let Some(db) = self.db.take() else { return Err(Error::Closed) };
         guarded(|| {
             let mut txn = db.begin_write()?;
             txn.set_quick_repair(true);
