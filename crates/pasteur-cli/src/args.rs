@@ -7,7 +7,7 @@ use api::Expiry;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::secret::PasswordArgs;
+use crate::secret::{Argument, PasswordArgs};
 use crate::serve::ServeOptions;
 use crate::{client, duration};
 
@@ -130,7 +130,7 @@ pub(crate) struct PutArgs {
 #[command(after_help = GET_EXAMPLES)]
 pub(crate) struct GetArgs {
     /// The link; - reads it from standard input, so that it shows in no process list
-    pub(crate) link: String,
+    pub(crate) link: Argument,
     /// Where files go
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) output_dir: PathBuf,
@@ -149,11 +149,11 @@ pub(crate) struct GetArgs {
 #[derive(clap::Args, Debug)]
 pub(crate) struct RmArgs {
     /// The link, or its part before #; - reads it from standard input
-    pub(crate) link: String,
+    pub(crate) link: Argument,
     /// The delete token, for a paste that was not made here (other users of this machine can see it: better is
     /// --token-file)
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Argument>,
     /// Read the delete token from the first line of this file; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,
@@ -164,7 +164,7 @@ pub(crate) struct RmArgs {
 #[derive(clap::Args, Debug)]
 pub(crate) struct InfoArgs {
     /// The link, or its part before #; - reads it from standard input
-    pub(crate) link: String,
+    pub(crate) link: Argument,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -1,9 +1,11 @@
 //! What is generated from the arguments' definitions: shell completions and the manual.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
 
 use crate::args::{Args, CompletionsArgs, ManArgs};
 
@@ -16,10 +18,10 @@ pub(crate) fn completions(args: &CompletionsArgs) -> ExitCode {
 
 /// Prints a page of the manual to standard output, or writes them all into a folder.
 pub(crate) fn man(args: &ManArgs) -> ExitCode {
-    let mut program = Args::command();
+    let mut program = Args::command().disable_help_subcommand(true);
     program.build();
     if let Some(folder) = &args.all {
-        return match clap_mangen::generate_to(program, folder) {
+        return match write_all(&program, folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {
                 eprintln!("pasteur: cannot write the manual into {}: {e}", folder.display());
@@ -27,21 +29,102 @@ pub(crate) fn man(args: &ManArgs) -> ExitCode {
             }
         };
     }
-    let page = match &args.command {
-        None => &program,
-        Some(name) => match program.find_subcommand(name) {
-            Some(command) => command,
-            None => {
-                eprintln!("pasteur: there is no command {name}");
-                return ExitCode::from(2);
-            }
-        },
+    let command = match &args.command {
+        None => Some(&program),
+        Some(name) => program.find_subcommand(name),
     };
-    let mut text = Vec::new();
-    match clap_mangen::Man::new(page.clone()).render(&mut text) {
-        Ok(()) => print(&text),
-        Err(_) => ExitCode::FAILURE,
+    match (command.map(page), &args.command) {
+        (Some(Ok(page)), _) => print(&page),
+        (None, Some(name)) => {
+            eprintln!("pasteur: there is no command {name}");
+            ExitCode::from(2)
+        }
+        _ => ExitCode::FAILURE,
     }
+}
+
+fn write_all(program: &Command, folder: &Path) -> io::Result<()> {
+    for command in std::iter::once(program).chain(program.get_subcommands()) {
+        std::fs::write(folder.join(format!("{}.1", title(command))), page(command)?)?;
+    }
+    Ok(())
+}
+
+/// `pasteur`, `pasteur-put`, ...
+fn title(command: &Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
+}
+
+/// A page in the language of man(7).
+fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let source = concat!("pasteur ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).title(title(command)).source(source).manual("Pasteur");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    environment(command, &mut page)?;
+    if let Some(text) = command.get_after_long_help().or_else(|| command.get_after_help()) {
+        notes(&text.to_string(), &mut page)?;
+    }
+    Ok(page)
+}
+
+fn environment(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let mut options =
+        command.get_arguments().filter_map(|arg| Some((arg.get_env()?.to_str()?, arg.get_long()?))).peekable();
+    if options.peek().is_some() {
+        writeln!(page, ".SH ENVIRONMENT")?;
+    }
+    for (variable, option) in options {
+        writeln!(page, ".TP\n{}\nas {}, which goes before it", escape(variable), escape(&format!("--{option}")))?;
+    }
+    Ok(())
+}
+
+/// What help ends with: paragraphs, and under a line with a colon at its end a table whose lines stay as they are.
+fn notes(text: &str, page: &mut Vec<u8>) -> io::Result<()> {
+    let mut headed = false;
+    for paragraph in text.split("\n\n") {
+        match paragraph.split_once(":\n") {
+            Some((heading, table)) if !heading.contains('\n') => {
+                writeln!(page, ".SH {}\n.nf", escape(&heading.to_uppercase()))?;
+                for line in table.lines() {
+                    writeln!(page, "{}", escape(line.strip_prefix("  ").unwrap_or(line)))?;
+                }
+                writeln!(page, ".fi")?;
+                headed = false;
+            }
+            _ => {
+                writeln!(page, "{}", if headed { ".PP" } else { ".SH NOTES" })?;
+                headed = true;
+                for line in paragraph.lines() {
+                    writeln!(page, "{}", escape(line))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A line of text that man(7) takes for text alone.
+fn escape(line: &str) -> String {
+    let mut text = String::from(if line.starts_with('.') { "\\&" } else { "" });
+    for c in line.chars() {
+        match c {
+            '\\' => text.push_str("\\e"),
+            '-' => text.push_str("\\-"),
+            '\'' => text.push_str("\\(aq"),
+            c if c.is_ascii() => text.push(c),
+            c => text.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+        }
+    }
+    text
 }
 
 fn print(page: &[u8]) -> ExitCode {
@@ -50,5 +133,23 @@ fn print(page: &[u8]) -> ExitCode {
         // `pasteur man | head` is no failure.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_text() {
+        assert_eq!(escape(".SH 'a' -b … \\n"), "\\&.SH \\(aqa\\(aq \\-b \\[u2026] \\en");
+    }
+
+    #[test]
+    fn notes_have_their_sections() {
+        let mut page = Vec::new();
+        notes("Examples:\n  a   b\n\nOne\ntwo.\n\nThree: four.", &mut page).unwrap();
+        let expected = ".SH EXAMPLES\n.nf\na   b\n.fi\n.SH NOTES\nOne\ntwo.\n.PP\nThree: four.\n";
+        assert_eq!(String::from_utf8(page).unwrap(), expected);
     }
 }

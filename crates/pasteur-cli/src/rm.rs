@@ -17,13 +17,13 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &RmArgs) -> Result<(), Failure> {
-    if args.link == "-" && args.token_file.as_deref() == Some("-".as_ref()) {
+    if args.link.reveal() == "-" && args.token_file.as_deref() == Some("-".as_ref()) {
         return Err(Failure::Usage("standard input cannot be both the link and the token".into()));
     }
     let place = Place::parse(&secret::argument_or_stdin(&args.link, "Link")?)?;
     let history = History::of_user();
     let token = match (&args.token, &args.token_file) {
-        (Some(token), _) => client::token(token)?,
+        (Some(token), _) => client::token(token.reveal())?,
         (None, Some(path)) => client::token(&secret::line_of(path)?)?,
         (None, None) => {
             let found = history.as_ref().map(|h| h.find(&place.base, &place.id).map_err(|e| (h.path(), e))).transpose();

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::{convert, fmt, str};
 
 use zeroize::Zeroizing;
 
@@ -12,14 +13,39 @@ use crate::failure::Failure;
 /// The longest line that a secret may fill, in bytes.
 const LONGEST: u64 = 8 * 1024;
 
+/// A secret that stood in the arguments: wiped when dropped, and never shown.
+#[derive(Clone)]
+pub(crate) struct Argument(Zeroizing<String>);
+
+impl Argument {
+    /// The secret.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl str::FromStr for Argument {
+    type Err = convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for Argument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
 /// How a password is given.
 #[derive(clap::Args, Debug, Default)]
 #[group(multiple = false)]
 pub(crate) struct PasswordArgs {
     /// The password itself. Other users of this machine can see it while the command runs: better are --password-file
     /// and --ask-password
-    #[arg(long, value_name = "PASSWORD", hide_env_values = true)]
-    password: Option<String>,
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<Argument>,
     /// Read the password from the first line of this file; - is standard input
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     password_file: Option<PathBuf>,
@@ -49,7 +75,7 @@ impl PasswordArgs {
     /// The password as the arguments give it; none is typed in.
     pub(crate) fn given(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         let password = match (&self.password, &self.password_file) {
-            (Some(password), _) => Zeroizing::new(password.clone()),
+            (Some(password), _) => password.0.clone(),
             (None, Some(path)) => line_of(path)?,
             (None, None) => return Ok(None),
         };
@@ -77,9 +103,9 @@ pub(crate) fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// The argument itself, or the first line of standard input where it is `-`.
-pub(crate) fn argument_or_stdin(argument: &str, what: &str) -> Result<Zeroizing<String>, Failure> {
-    if argument != "-" {
-        return Ok(Zeroizing::new(argument.to_owned()));
+pub(crate) fn argument_or_stdin(argument: &Argument, what: &str) -> Result<Zeroizing<String>, Failure> {
+    if argument.reveal() != "-" {
+        return Ok(argument.0.clone());
     }
     if can_ask() {
         eprint!("{what}: ");
@@ -115,6 +141,12 @@ fn first_line(from: impl BufRead) -> io::Result<Zeroizing<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_argument_is_never_shown() {
+        let argument: Argument = "needle".parse().unwrap();
+        assert_eq!((argument.reveal(), format!("{argument:?}").as_str()), ("needle", "(secret)"));
+    }
 
     #[test]
     fn a_secret_is_one_line() {

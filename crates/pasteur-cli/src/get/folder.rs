@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::failure::Failure;
 use crate::names;
@@ -17,7 +18,13 @@ const MOST_NUMBERS: usize = 20_000;
 pub(crate) struct Folder {
     path: PathBuf,
     force: bool,
-    made: bool,
+    contents: Arc<Mutex<Contents>>,
+}
+
+#[derive(Debug)]
+struct Contents {
+    /// The folder, if it was made here.
+    made: Option<PathBuf>,
     files: Vec<Incoming>,
 }
 
@@ -35,29 +42,49 @@ pub(crate) struct Saved {
     pub(crate) size: u64,
 }
 
+/// Takes away what has no name yet, from another thread.
+#[derive(Debug)]
+pub(crate) struct Leftovers(Arc<Mutex<Contents>>);
+
+impl Leftovers {
+    /// Takes it away, ends the program, and meanwhile lets nobody write more.
+    pub(crate) fn remove_and_exit(self, code: i32) -> ! {
+        let mut contents = lock(&self.0);
+        contents.remove();
+        std::process::exit(code)
+    }
+}
+
 impl Folder {
     /// The folder at a path; files that exist there are replaced only where `force` says so. Nothing is touched yet.
     pub(crate) fn new(path: &Path, force: bool) -> Self {
-        Self { path: path.to_owned(), force, made: false, files: Vec::new() }
+        let contents = Contents { made: None, files: Vec::new() };
+        Self { path: path.to_owned(), force, contents: Arc::new(Mutex::new(contents)) }
+    }
+
+    /// What another thread needs to clean up.
+    pub(crate) fn leftovers(&self) -> Leftovers {
+        Leftovers(Arc::clone(&self.contents))
     }
 
     /// Makes sure that files can be written here, before a paste that can be read but once is claimed.
     pub(crate) fn probe(&mut self) -> Result<(), Failure> {
-        let (_, path) = self.create()?;
+        let (_, path) = self.create(&mut lock(&self.contents))?;
         fs::remove_file(&path).map_err(|e| Failure::local("cannot write into", &self.path, e))
     }
 
     /// Begins a file; the name is a stranger's.
     pub(crate) fn begin(&mut self, name: &str) -> Result<File, Failure> {
-        let (file, temporary) = self.create()?;
-        self.files.push(Incoming { temporary, name: names::safe(name), size: 0 });
+        let mut contents = lock(&self.contents);
+        let (file, temporary) = self.create(&mut contents)?;
+        contents.files.push(Incoming { temporary, name: names::safe(name), size: 0 });
         Ok(file)
     }
 
     /// Writes to the file begun last.
     pub(crate) fn write(&mut self, file: &mut File, bytes: &[u8]) -> Result<(), Failure> {
         file.write_all(bytes).map_err(|e| Failure::local("cannot write into", &self.path, e))?;
-        if let Some(last) = self.files.last_mut() {
+        if let Some(last) = lock(&self.contents).files.last_mut() {
             last.size += bytes.len() as u64;
         }
         Ok(())
@@ -74,11 +101,12 @@ impl Folder {
     /// Gives all files their names, in the order they came.
     ///
     /// What cannot be renamed stays under its temporary name: it is whole, and may be the only copy.
-    pub(crate) fn keep(mut self, durable: bool) -> Result<Vec<Saved>, Failure> {
+    pub(crate) fn keep(self, durable: bool) -> Result<Vec<Saved>, Failure> {
+        let mut contents = lock(&self.contents);
         let mut numbers = HashMap::new();
-        let mut saved = Vec::with_capacity(self.files.len());
-        self.made = false;
-        for file in std::mem::take(&mut self.files) {
+        let mut saved = Vec::with_capacity(contents.files.len());
+        contents.made = None;
+        for file in std::mem::take(&mut contents.files) {
             match self.place(&file, &mut numbers) {
                 Ok(path) => saved.push(Saved { path, size: file.size }),
                 Err(source) => {
@@ -114,10 +142,10 @@ impl Folder {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("there are {MOST_NUMBERS} files of its name")))
     }
 
-    fn create(&mut self) -> Result<(File, PathBuf), Failure> {
+    fn create(&self, contents: &mut Contents) -> Result<(File, PathBuf), Failure> {
         if !self.path.is_dir() {
             fs::create_dir_all(&self.path).map_err(|e| Failure::local("cannot make the folder", &self.path, e))?;
-            self.made = true;
+            contents.made = Some(self.path.clone());
         }
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(Failure::Random)?;
@@ -127,16 +155,26 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        for file in &self.files {
+impl Contents {
+    fn remove(&mut self) {
+        for file in self.files.drain(..) {
             let _ = fs::remove_file(&file.temporary);
         }
-        if self.made {
+        if let Some(folder) = self.made.take() {
             // It goes only if it is empty.
-            let _ = fs::remove_dir(&self.path);
+            let _ = fs::remove_dir(folder);
         }
     }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        lock(&self.contents).remove();
+    }
+}
+
+fn lock(contents: &Mutex<Contents>) -> MutexGuard<'_, Contents> {
+    contents.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a name could be held: not where it is taken.

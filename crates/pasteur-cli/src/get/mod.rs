@@ -4,6 +4,7 @@
 //! destroyed only when they are.
 
 mod folder;
+mod interrupt;
 mod text;
 mod unpack;
 
@@ -56,7 +57,7 @@ struct Unlocked {
 }
 
 pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
-    if args.link == "-" && args.password.takes_stdin() {
+    if args.link.reveal() == "-" && args.password.takes_stdin() {
         return Err(Failure::Usage("standard input cannot be both the link and the password".into()));
     }
     let link = Link::parse(&secret::argument_or_stdin(&args.link, "Link")?);
@@ -75,6 +76,8 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
     let Unlocked { keys, content, lease } = unlock(args, &link, &server, &info, &header)?;
 
     let progress = Progress::start("Fetching", Some(info.size), hidden);
+    let watching = interrupt::clean_up(folder.leftovers(), progress.clone());
+    watching.map_err(|e| Failure::local("cannot listen for", "signals", e))?;
     let fetched = Ahead::start("fetch", progress.count(content));
     let fetched = fetched.map_err(|e| Failure::local("cannot start", "a thread", e))?;
     let opened = envelope::io::OpenReader::new(fetched, keys.content_key(), info.header.as_bytes());

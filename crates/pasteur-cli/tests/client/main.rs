@@ -4,6 +4,7 @@
 mod burn;
 mod errors;
 mod hostile;
+mod pages;
 mod resume;
 mod round_trip;
 mod secrets;

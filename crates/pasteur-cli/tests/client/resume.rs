@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::world::{World, noise};
+use crate::world::{PATIENCE, World, names, noise};
 
 /// Passes connections on to `to`; each of the first `cuts` that answers more than `after` bytes is dropped there.
 struct Cutter {
@@ -99,6 +101,44 @@ fn a_download_goes_on_where_it_was_cut() {
         world.run(&["get", &link, "-o", "out"]).ok();
         assert!(fs::read(world.path("out/f.bin")).unwrap() == bytes);
         assert_eq!(cutter.made.load(Ordering::SeqCst), 3);
+    }
+}
+
+/// Passes connections on; from their answers the first `after` bytes alone, and then nothing, for ever.
+fn stalling(to: &str, after: usize) -> String {
+    let to = to.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let mut server = TcpStream::connect(&to).unwrap();
+            let (down, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut client, &mut server));
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut down.take(after as u64), &mut to_client);
+                thread::sleep(PATIENCE);
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_signal_takes_away_what_was_begun() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let world = World::new();
+        let link = world.put(&[world.file("f.bin", noise(4 << 20, 1)).to_str().unwrap()], b"");
+        let address = stalling(&world.base, 2_500_000);
+        let link = link.replace(&world.base, &format!("http://{address}"));
+        let mut get = world.command(&["get", &link, "-o", "out"]).stderr(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + PATIENCE;
+        while names(&world.path("out")).is_empty() {
+            assert!(get.try_wait().unwrap().is_none() && Instant::now() < until);
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(Command::new("kill").args([signal, &get.id().to_string()]).status().unwrap().success());
+        assert_eq!(get.wait().unwrap().code(), Some(code));
+        assert!(!world.path("out").exists());
     }
 }
 

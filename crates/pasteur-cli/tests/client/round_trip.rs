@@ -134,7 +134,7 @@ fn large_files_in_little_memory() {
         (peak / 1024, out.trim().to_owned())
     };
     let block = noise(MIB + 1, 3);
-    let bytes = block.repeat(128);
+    let bytes = block.repeat(208);
     let file = world.file("large.bin", &bytes);
     let (put, link) = peak(&["put", "-q", file.to_str().unwrap()]);
     let (get, _) = peak(&["get", "-q", &link, "-o", "out"]);

@@ -79,6 +79,9 @@ impl World {
             .args(arguments)
             .env("PASTEUR_SERVER", &self.base)
             .env("XDG_STATE_HOME", self.path("state"))
+            // Loopback is reached directly, whatever proxy this machine has.
+            .env("NO_PROXY", "127.0.0.1")
+            .env("no_proxy", "127.0.0.1")
             .current_dir(self.dir.path());
         command
     }
