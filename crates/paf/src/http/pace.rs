@@ -42,9 +42,17 @@ impl Pace {
         self.left = self.patience;
     }
 
-    /// Since when the client has been waited for.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
-        self.since
+    /// Whether the client is being waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Since when the client might as well have been waited for: what it is behind counts as if it had been at once.
+    /// `None` while nobody waits for it.
+    pub(super) fn behind_since(&self) -> Option<Instant> {
+        let since = self.since?;
+        // Before the clock's beginning nobody waited.
+        Some(since.checked_sub(self.patience - self.left).unwrap_or(since))
     }
 
     /// When the patience ends, unless bytes move before.

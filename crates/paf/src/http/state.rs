@@ -64,6 +64,7 @@ struct Inner {
     upload_waker: Option<Waker>,
     upload_slow: bool,
     download: Pace,
+    /// Whether all that was answered so far has gone out.
     flushed: bool,
 }
 
@@ -140,7 +141,7 @@ impl State {
     /// Bytes went out, after a wait or at once.
     pub(super) fn sent(&self, bytes: usize) {
         let mut inner = self.inner();
-        if inner.download.waiting_since().is_some() {
+        if inner.download.is_waiting() {
             inner.download.moved(Instant::now(), bytes);
         }
     }
@@ -154,7 +155,10 @@ impl State {
     pub(super) fn flushed(&self) {
         let mut inner = self.inner();
         inner.download.reset();
-        inner.flushed |= inner.phase != Phase::Busy;
+        if inner.phase != Phase::Busy && !inner.flushed {
+            inner.flushed = true;
+            inner.since = Instant::now();
+        }
     }
 
     /// Whether bytes written now can only be the HTTP library's own answer to a bad head.
@@ -180,7 +184,7 @@ impl State {
     /// Bytes of the request's body came.
     pub(super) fn upload_moved(&self, bytes: usize) {
         let mut inner = self.inner();
-        if inner.upload.waiting_since().is_some() {
+        if inner.upload.is_waiting() {
             inner.upload.moved(Instant::now(), bytes);
         }
     }
@@ -206,8 +210,8 @@ impl State {
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let inner = self.inner();
         match inner.phase {
-            Phase::Idle | Phase::Head => Some(inner.since),
-            Phase::Busy => inner.upload.waiting_since().or(inner.download.waiting_since()),
+            Phase::Idle | Phase::Head if inner.flushed => Some(inner.since),
+            _ => inner.upload.behind_since().or(inner.download.behind_since()),
         }
     }
 
@@ -215,6 +219,8 @@ impl State {
     pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Result<Instant, Overdue> {
         let inner = self.inner();
         let phase = match inner.phase {
+            // An answer is still on its way: the pace of the download decides.
+            _ if !inner.flushed => None,
             Phase::Idle if inner.first => Some((inner.since + limits.head_time, Overdue::Idle)),
             Phase::Idle => Some((inner.since + limits.idle_time, Overdue::Idle)),
             Phase::Head => Some((inner.since + limits.head_time, Overdue::Head)),

@@ -1,0 +1,116 @@
+//! Heads of requests: good, malformed, large and slow.
+
+use std::time::Duration;
+
+use paf::http::Limits;
+
+use crate::world::{World, settle};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_kept_and_requests_may_queue_on_it() {
+    let world = World::new(Limits::default());
+    let mut client = world.connect_from("192.0.2.7");
+    client.hello().await;
+    client.hello().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /peer HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    let both = client.rest().await;
+    assert_eq!(both.matches("HTTP/1.1 200 OK").count(), 2, "{both}");
+    assert!(both.ends_with("Ip(192.0.2.7:1234)"), "{both}");
+    let seen = world.counters();
+    assert_eq!((seen.accepted, seen.requests, seen.malformed), (1, 4, 0));
+    assert!(seen.received > 100 && seen.sent > 300, "{seen:?}");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_http_is_told_so_and_closed() {
+    for (head, status) in [
+        ("\0\0\0\0\r\n\r\n", 400),
+        ("GET / HTTP/9.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\na\u{0}b: c\r\n\r\n", 400),
+        ("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n", 400),
+        ("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
+        ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}", 400),
+    ] {
+        let world = World::new(Limits::default());
+        let mut client = world.connect();
+        client.send(head).await;
+        let said = client.rest().await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?}: {said:?}");
+        settle().await;
+        assert_eq!(world.counters().malformed, 1, "{head:?}");
+        world.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_too_large_is_refused_with_its_own_status() {
+    let world = World::new(Limits::default());
+    let long_line = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(20_000));
+    let many_lines = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(65));
+    for head in [&long_line, &many_lines] {
+        let mut client = world.connect();
+        let _ = client.try_send(head).await;
+        let said = client.rest().await;
+        assert!(said.starts_with("HTTP/1.1 431 "), "{said:?}");
+    }
+    let mut client = world.connect();
+    let _ = client.try_send(&format!("GET /{} HTTP/1.1\r\n\r\n", "y".repeat(80_000))).await;
+    let said = client.rest().await;
+    assert!(said.starts_with("HTTP/1.1 414 ") || said.starts_with("HTTP/1.1 431 "), "{said:?}");
+    // As many lines as are allowed pass.
+    let mut client = world.connect();
+    client.send(&format!("GET / HTTP/1.1\r\nconnection: close\r\n{}\r\n", "x: y\r\n".repeat(60))).await;
+    assert!(client.rest().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(world.counters().malformed, 3);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_a_letter_a_second_is_cut_off_in_its_time() {
+    let world = World::new(Limits::default());
+    let mut client = world.connect();
+    let mut letters = 0;
+    while client.try_send("G").await.is_ok() && letters < 100 {
+        letters += 1;
+        tokio::time::sleep(SECOND).await;
+        settle().await;
+        if world.counters().slow > 0 {
+            break;
+        }
+    }
+    assert!((9..=11).contains(&letters), "{letters}");
+    assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_is_closed_without_a_word() {
+    let world = World::new(Limits::default());
+    let (said, after) = world.connect().closed_after().await;
+    assert_eq!(said, "");
+    assert!(after >= 10 * SECOND && after < 11 * SECOND, "{after:?}");
+    // After a request it may be idle for longer.
+    let mut client = world.connect();
+    client.hello().await;
+    let (said, after) = client.closed_after().await;
+    assert_eq!(said, "");
+    assert!(after >= 75 * SECOND && after < 86 * SECOND, "{after:?}");
+    assert_eq!(world.counters().slow, 0);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_takes_only_its_connection_with_it() {
+    let world = World::new(Limits { connections: 1, ..Limits::default() });
+    let mut client = world.connect();
+    client.send("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(client.rest().await, "");
+    settle().await;
+    assert_eq!(world.counters().open, 0);
+    world.connect().hello().await;
+    world.end().await;
+}

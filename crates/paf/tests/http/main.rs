@@ -1,0 +1,8 @@
+//! The service over flows in memory, on a clock that jumps: every limit is met to the second, and no test waits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod bodies;
+mod heads;
+mod room;
+mod stopping;
+mod world;

@@ -1,0 +1,106 @@
+//! How many connections there may be, and who has to go.
+
+use std::time::Duration;
+
+use paf::http::Limits;
+use tokio::time::sleep;
+
+use crate::world::{Client, World, settle};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn limits(connections: usize, per_client: usize) -> Limits {
+    Limits { connections, connections_per_client: per_client, ..Limits::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_that_waited_longest_makes_room() {
+    let world = World::new(limits(3, 0));
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        let mut client = world.connect();
+        client.hello().await;
+        clients.push(client);
+        sleep(2 * SECOND).await;
+    }
+    clients[0].hello().await;
+    sleep(SECOND).await;
+    world.connect().hello().await;
+    settle().await;
+    assert_eq!((world.counters().evicted, world.counters().refused), (1, 0));
+    assert_eq!(clients[1].rest().await, "");
+    clients[0].hello().await;
+    clients[2].hello().await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_are_at_work_a_newcomer_is_refused_at_once() {
+    let world = World::new(limits(2, 0));
+    let mut busy = [world.connect(), world.connect()];
+    for client in &mut busy {
+        client.send("GET /work HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    }
+    sleep(5 * SECOND).await;
+    let (said, after) = world.connect().closed_after().await;
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    assert!(after <= SECOND, "{after:?}");
+    for client in &mut busy {
+        assert!(client.rest().await.starts_with("HTTP/1.1 200 "));
+    }
+    world.connect().hello().await;
+    assert_eq!(world.counters().refused, 1);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_of_a_byte_a_second_cannot_keep_others_out() {
+    let world = World::new(limits(8, 0));
+    let mut slow: Vec<Client> = Vec::new();
+    for _ in 0..8 {
+        let mut client = world.connect();
+        client.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n").await;
+        slow.push(client);
+    }
+    for _ in 0..5 {
+        for client in &mut slow {
+            client.send("x").await;
+        }
+        sleep(SECOND / 2).await;
+    }
+    // Each of them has just moved a byte; what they owe counts.
+    for client in &mut slow {
+        client.send("x").await;
+    }
+    settle().await;
+    for _ in 0..4 {
+        world.connect().hello().await;
+    }
+    assert_eq!(world.counters().refused, 0);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_client_has_its_share_and_no_more() {
+    let world = World::new(limits(100, 2));
+    let _first = [world.connect_from("2001:db8:1:2::1"), world.connect_from("2001:db8:1:2::2")];
+    settle().await;
+    // The same subscriber from another of its addresses, and its neighbour.
+    assert!(world.connect_from("2001:db8:1:2:ffff::3").rest().await.starts_with("HTTP/1.1 503 "));
+    let mut neighbour = world.connect_from("2001:db8:1:3::1");
+    neighbour.hello().await;
+    drop(_first);
+    settle().await;
+    world.connect_from("2001:db8:1:2::4").hello().await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_is_not_one_client() {
+    let world = World::new(Limits { exempt: vec!["10.0.0.0/8".parse().unwrap()], ..limits(100, 1) });
+    let mut clients: Vec<Client> = (0..20).map(|_| world.connect_from("10.0.0.9")).collect();
+    for client in &mut clients {
+        client.hello().await;
+    }
+    world.end().await;
+}
