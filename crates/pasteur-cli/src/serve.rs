@@ -61,7 +61,8 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     store_options.quota = options.quota;
     store_options.cache_bytes = options.cache;
     store_options.group_commit = !options.no_group_commit;
-    let store = Embedded::open(block, store_options, clock.clone()).map_err(|error| Failure::store(&path, error))?;
+    let store = quietly(|| Embedded::open(block, store_options, clock.clone()));
+    let store = store.map_err(|error| Failure::store(&path, error))?;
 
     let lines = Lines::start();
     let stop = paf::Stop::new();
@@ -77,6 +78,16 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     });
     lines.finish();
     served
+}
+
+/// Runs `open` without what a panic prints. The database panics at some kinds of damage; the store turns that into an
+/// error, whose one line says all there is to say. No other thread runs yet.
+fn quietly<T>(open: impl FnOnce() -> T) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let opened = open();
+    std::panic::set_hook(hook);
+    opened
 }
 
 /// Tells where the server listens, once it does.

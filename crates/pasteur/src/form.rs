@@ -58,7 +58,8 @@ impl Form {
         };
         let boundary = Boundary::from_form_content_type(content_type.as_bytes()).map_err(|error| wrong(&error))?;
         let limits = Limits::unbounded()
-            .parts(FIELDS.len() as u64)
+            // One more than there are, so that what came twice or is unknown is named.
+            .parts(FIELDS.len() as u64 + 1)
             .headers(16)
             .header_bytes(4096)
             .preamble_bytes(1024)
@@ -204,7 +205,11 @@ fn wrong(error: &multipart_form::Error) -> Failure {
         415 => Kind::UnsupportedType,
         _ => Kind::Malformed,
     };
-    let problem = Problem::new(kind).detail(error.to_string());
+    let detail = match kind {
+        Kind::UnsupportedType => format!("send multipart/form-data: {error}"),
+        _ => error.to_string(),
+    };
+    let problem = Problem::new(kind).detail(detail);
     match error.kind() {
         ErrorKind::Limit { value, .. } => problem.limit(error.code(), value).into(),
         _ => problem.into(),

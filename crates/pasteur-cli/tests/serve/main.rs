@@ -1,0 +1,7 @@
+//! `pasteur serve` as an operator runs it: a process, real sockets, signals, files and exit codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
+
+mod configuration;
+mod refusals;
+mod running;
+mod server;

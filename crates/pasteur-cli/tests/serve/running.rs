@@ -1,0 +1,142 @@
+//! A server that runs: its ends, orderly and not, and clients that wear it out.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::server::{PATIENCE, Place, Server, creation, id_in, rest};
+
+#[test]
+fn serves_and_stops_for_either_signal() {
+    let place = Place::new();
+    for signal in ["TERM", "INT"] {
+        let server = place.start(&[]);
+        assert!(server.get("/").ends_with("<title>test</title>"));
+        assert!(server.get("/healthz").ends_with("ok\n"));
+        server.signal(signal);
+        let (code, log) = server.ended();
+        assert_eq!(code, 0, "{log}");
+        assert!(log.contains(" info GET / 200 ") && log.ends_with("stopped\n"), "{log}");
+    }
+}
+
+#[test]
+fn an_upload_finishes_after_the_signal() {
+    let place = Place::new();
+    let server = place.start(&["--grace", "100s"]);
+    let request = creation(&[7; 3_000_000]);
+    let mut stream = server.connect();
+    stream.write_all(&request[..1_000_000]).unwrap();
+    // Answered after the upload's beginning was read.
+    assert!(server.get("/healthz").ends_with("ok\n"));
+    server.signal("TERM");
+    while std::net::TcpStream::connect(&server.addresses[0]).is_ok() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    stream.write_all(&request[1_000_000..]).unwrap();
+    let id = id_in(&rest(&mut stream));
+    let (code, log) = server.ended();
+    assert_eq!(code, 0, "{log}");
+    let server = place.start(&[]);
+    assert!(server.info(&id).contains("\"size\":3000000"));
+    server.end();
+}
+
+#[test]
+fn an_upload_that_does_not_finish_is_cut_and_leaves_nothing() {
+    let place = Place::new();
+    let server = place.start(&["--grace", "500ms"]);
+    let mut stream = server.connect();
+    stream.write_all(&creation(&[7; 3_000_000])[..2_000_000]).unwrap();
+    assert!(server.get("/healthz").ends_with("ok\n"));
+    server.end();
+    assert!(!rest(&mut stream).contains("201"));
+    let command = place.command(&["--admin-listen", "127.0.0.1:0"]);
+    let server = Server::listening(command, 2);
+    assert!(server.get_at(1, "/metrics").contains("\npasteur_stored_bytes 0\n"));
+    server.end();
+}
+
+#[test]
+fn what_was_answered_survives_a_kill() {
+    let place = Place::new();
+    let mut ids: Vec<String> = Vec::new();
+    for round in 0..3 {
+        let server = place.start(&[]);
+        for id in &ids {
+            assert!(server.info(id).starts_with("HTTP/1.1 200 "), "round {round}");
+        }
+        ids.push(server.paste(b"small"));
+        ids.push(server.paste(&[7; 2_500_000]));
+        let mut half = server.connect();
+        half.write_all(&creation(&[7; 3_000_000])[..2_000_000]).unwrap();
+        server.signal("KILL");
+        server.ended();
+    }
+}
+
+#[test]
+fn slow_clients_keep_nobody_out() {
+    let place = Place::new();
+    let server = place.start(&["--connections", "30"]);
+    let mut slow: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    let request = creation(b"slowly");
+    for stream in &mut slow {
+        stream.write_all(&request[..300]).unwrap();
+    }
+    for at in 300..303 {
+        thread::sleep(Duration::from_millis(1200));
+        for stream in &mut slow {
+            // Those that had to make room are gone.
+            let _ = stream.write_all(&request[at..=at]);
+        }
+        for _ in 0..5 {
+            // All places are taken, so one may be asked to come again in a second.
+            let until = Instant::now() + PATIENCE;
+            while !server.get("/healthz").ends_with("ok\n") {
+                assert!(Instant::now() < until, "kept out");
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+    drop(slow);
+    server.end();
+}
+
+#[test]
+fn hundreds_of_idle_connections_are_no_burden() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let mut idle: Vec<_> = (0..400).map(|_| server.connect()).collect();
+    for stream in &mut idle {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    }
+    for stream in &mut idle {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+    }
+    let id = server.paste(b"meanwhile");
+    assert!(server.info(&id).starts_with("HTTP/1.1 200 "));
+    server.signal("TERM");
+    let (code, log) = server.ended();
+    assert_eq!(code, 0, "{log}");
+}
+
+#[test]
+fn clients_that_hang_up_end_nothing() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let id = server.paste(&[7; 3_000_000]);
+    for _ in 0..20 {
+        let mut stream = server.connect();
+        let token = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        write!(stream, "GET /api/v1/pastes/{id}/content HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\r\n")
+            .unwrap();
+        drop(stream);
+        let mut stream = server.connect();
+        stream.write_all(&creation(&[7; 3_000_000])[..700_000]).unwrap();
+        drop(stream);
+    }
+    assert!(server.info(&id).starts_with("HTTP/1.1 200 "));
+    server.end();
+}

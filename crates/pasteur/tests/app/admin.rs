@@ -1,0 +1,105 @@
+//! What an operator sees: metrics, readiness and the log.
+
+use api::Kind;
+use pasteur::LogFormat;
+
+use crate::world::{World, get, read_token};
+
+#[tokio::test]
+async fn metrics_count_what_happened() {
+    let world = World::new().await;
+    let paste = world.paste(b"0123456789", false).await;
+    world.bearing("GET", &paste.content(), &read_token()).await;
+    world.get("/nothing").await;
+    for (name, value) in [
+        ("pasteur_pastes_created_total", 1),
+        ("pasteur_created_bytes_total", 10),
+        ("pasteur_reads_total", 1),
+        ("pasteur_read_bytes_total", 10),
+        ("pasteur_pastes", 1),
+        ("pasteur_stored_bytes", 10),
+        ("pasteur_http_requests_total", 3),
+        ("pasteur_requests_total{route=\"/api/v1/pastes\",status=\"2xx\"}", 1),
+        ("pasteur_requests_total{route=\"/{file}\",status=\"4xx\"}", 1),
+        ("pasteur_request_seconds_count{route=\"/api/v1/pastes/{id}/content\"}", 1),
+    ] {
+        assert_eq!(world.metric(name).await, value, "{name}");
+    }
+    let said = world.connect_admin().ask(get("/metrics", "")).await;
+    assert_eq!(said.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    // Every line is a comment, or a name with perhaps labels, and a number.
+    for line in said.text().lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("pasteur_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+    assert!(!said.text().contains(&paste.id.to_string()));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_and_the_public_one_are_apart() {
+    let world = World::new().await;
+    for path in ["/metrics", "/readyz", "/livez"] {
+        world.get(path).await.problem(Kind::NoRoute);
+        assert_eq!(world.connect_admin().ask(get(path, "")).await.status, 200);
+    }
+    world.connect_admin().ask(get("/", "")).await.problem(Kind::NoRoute);
+    world.connect_admin().ask("POST /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await.problem(Kind::Method);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_alive_but_no_longer_ready() {
+    let world = World::new().await;
+    // An upload under way keeps it from ending.
+    let mut client = world.connect();
+    client.send("POST /api/v1/pastes HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n").await.unwrap();
+    client.send("content-type: multipart/form-data; boundary=b\r\n\r\n").await.unwrap();
+    while world.metric("pasteur_http_requests_total").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.stop.pull();
+    let said = world.connect_admin().ask(get("/readyz", "")).await;
+    assert_eq!((said.status, said.text()), (503, "stopping\n"));
+    assert_eq!(world.connect_admin().ask(get("/livez", "")).await.status, 200);
+    drop(client);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_log_names_nobody_unless_it_is_told_to() {
+    for (format, clients) in [(LogFormat::Text, false), (LogFormat::Json, false), (LogFormat::Json, true)] {
+        let change = |config: &mut pasteur::Config| {
+            config.log = Some(format);
+            config.log_clients = clients;
+        };
+        let world = World::with(change, None).await;
+        let paste = world.paste(b"sealed", false).await;
+        let mut client = world.connect_from("192.0.2.55");
+        client.ask(get(&paste.info(), "")).await;
+        client.ask(get("/secret-path?and=query", "user-agent: nosy/1.0\r\nreferer: http://x/\r\n")).await;
+        client.ask(crate::world::bearing("GET", &paste.content(), &read_token(), "")).await;
+        let log = world.log.clone();
+        world.end().await;
+        let log = log.text();
+        let token = read_token().encode();
+        for secret in
+            [paste.id.to_string().as_str(), "secret-path", "query", "nosy", "http://x", token.as_str(), "1234"]
+        {
+            assert!(!log.contains(secret), "{secret} is in\n{log}");
+        }
+        assert_eq!(log.contains("192.0.2.55"), clients, "{log}");
+        let line = log.lines().find(|line| line.contains("/content")).unwrap();
+        match format {
+            LogFormat::Text => assert!(line.contains(" info GET /api/v1/pastes/{id}/content 200 "), "{line}"),
+            LogFormat::Json => {
+                for line in log.lines() {
+                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                    assert!(line["time"].as_str().unwrap().ends_with('Z'));
+                }
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!((&line["status"], &line["out"]), (&200.into(), &6.into()));
+            }
+        }
+    }
+}
