@@ -1,0 +1,72 @@
+//! Stores that an earlier release wrote are opened by this one: `frozen/N.store` is a store of format N, and is never
+//! written anew. `cargo test -p store --test frozen -- --ignored` writes one of the present format.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test panics where it fails")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{FileBlock, run};
+use device::Timestamp;
+use device::sim::{SimBlock, SimClock};
+use store::conformance::{content, get, id, paste, put};
+use store::{Claim, Embedded, Error, Options, State, Store};
+
+const THEN: Timestamp = Timestamp(1_700_000_000);
+const CLAIM: Claim = Claim { lease_hash: [5; 32], until: Timestamp(1_700_000_600) };
+/// Inline, and in pieces of whole pages and less.
+const LENGTHS: [usize; 4] = [0, 100, 9_000, 70_000];
+
+#[test]
+fn format_1_is_read() {
+    let bytes = include_bytes!("frozen/1.store").to_vec();
+    run(async {
+        let disk = SimBlock::holding(bytes);
+        let clock = SimClock::new(THEN);
+        let store = Embedded::open(disk.clone(), Options::default(), Arc::new(clock.clone())).unwrap();
+        let audit = store.audit().await.unwrap();
+        assert_eq!((audit.pastes, audit.tombstones, audit.orphans), (5, 1, 0));
+        for (n, len) in (0..).zip(LENGTHS) {
+            assert_eq!(get(&store, &id(n), 0..u64::MAX).await.unwrap(), content(n, len));
+            let (record, new) = (store.find(&id(n)).await.unwrap(), paste(n, expires(n)));
+            assert_eq!((record.paste.header, record.paste.burn), (new.header, new.burn));
+            assert_eq!((record.paste.read_hash, record.paste.delete_hash), (new.read_hash, new.delete_hash));
+            assert_eq!((record.paste.expires_at, record.created_at), (expires(n), THEN));
+            assert_eq!(record.state, State::Open);
+        }
+        assert_eq!(store.find(&id(10)).await.unwrap().state, State::Claimed(CLAIM));
+        assert!(matches!(store.find(&id(11)).await, Err(Error::Burnt)));
+        assert!(matches!(store.find(&id(12)).await, Err(Error::NotFound)));
+        clock.advance(600);
+        assert!(matches!(store.find(&id(10)).await, Err(Error::Burnt)));
+        put(&store, paste(20, None), &content(20, 50_000), 4096).await.unwrap();
+        assert_eq!(store.sweep().await.unwrap().burnt, 1);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+#[ignore = "it writes the store that a release freezes"]
+fn write_one() {
+    let path = std::env::temp_dir().join("frozen.store");
+    run(async {
+        let clock = SimClock::new(THEN);
+        let store = Embedded::open(FileBlock::open(&path), Options::default(), Arc::new(clock)).unwrap();
+        for (n, len) in (0..).zip(LENGTHS) {
+            put(&store, paste(n, expires(n)), &content(n, len), 4096).await.unwrap();
+        }
+        for n in [10, 11, 12] {
+            put(&store, paste(n, None), &content(n, 200), 4096).await.unwrap();
+        }
+        store.claim(&id(10), CLAIM).await.unwrap();
+        store.claim(&id(11), CLAIM).await.unwrap();
+        store.burn(&id(11)).await.unwrap();
+        store.delete(&id(12)).await.unwrap();
+        store.close().await.unwrap();
+    });
+    println!("{}", path.display());
+}
+
+fn expires(n: u64) -> Option<Timestamp> {
+    (n % 2 == 1).then(|| THEN.after(1000 + n))
+}
