@@ -1,5 +1,6 @@
 //! The project's own build tool. `cargo xtask` lists what it does; each command installs what it needs and is missing.
 
+mod bench;
 mod deny;
 mod paths;
 mod serve;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   test [--without NAME]  run every check and test there is; NAME (chromium, tink) leaves out what needs it
   ci                     do what .ci/run does
   web                    build the browser client and pack the site into target/site.img
+  bench [NAME..]         measure the figures, as ratios to a peer or a limit; --quick does it in small
   tidy                   check the habits that no compiler checks
   deny                   check licences, names and sources of dependencies
   readme                 write the program's options into README.md
@@ -50,6 +52,7 @@ fn run(args: &[String]) -> Result<()> {
             let site = web::build(&paths::target())?;
             tidy::write_options(&serve::program(&site)?)
         }
+        ("bench", rest) => bench::run(rest),
         ("deny", []) => deny::run(),
         ("tidy", []) => tidy::run(),
         ("help" | "--help" | "-h", _) => {

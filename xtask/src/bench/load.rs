@@ -1,0 +1,80 @@
+//! Load from `wrk`, and nginx as the peer that serves a page.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::shell;
+
+/// Connections at once.
+pub(crate) const CONNECTIONS: u32 = 64;
+
+/// What a run of wrk came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Requests in all.
+    pub(crate) requests: f64,
+}
+
+/// Runs wrk with one thread against an URL; `script` is wrk's Lua for requests other than a plain GET.
+pub(crate) fn wrk(url: &str, seconds: u32, script: Option<&Path>) -> Result<Load> {
+    let mut command = Command::new("wrk");
+    command.args(["--threads", "1", "--connections", &CONNECTIONS.to_string(), "--duration", &format!("{seconds}s")]);
+    if let Some(script) = script {
+        command.arg("--script").arg(script);
+    }
+    let output = shell::output(command.arg(url)).context("wrk fails")?;
+    // A refusal is fast, and must not count.
+    ensure!(!output.contains("Non-2xx"), "{url}: {output}");
+    let after = |word: &str| {
+        let line = output.lines().find_map(|line| line.trim().strip_prefix(word)?.trim().parse::<f64>().ok());
+        line.with_context(|| format!("wrk says no {word} {output}"))
+    };
+    let requests = output.lines().find_map(|line| line.trim().split_once(" requests in")?.0.parse::<f64>().ok());
+    Ok(Load { rate: after("Requests/sec:")?, requests: requests.with_context(|| format!("wrk: {output}"))? })
+}
+
+/// A running nginx with two workers, killed when dropped.
+pub(crate) struct Nginx(Child);
+
+impl Nginx {
+    /// Serves `page` as a static file at `http://127.0.0.1:PORT/page.html`.
+    pub(crate) fn start(folder: &Path, port: u16, page: &[u8]) -> Result<Self> {
+        let folder = folder.join("nginx");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("page.html"), page)?;
+        let place = folder.display();
+        let config = format!(
+            "daemon off; worker_processes 2; pid {place}/pid; error_log {place}/error.log;\n\
+             events {{ worker_connections 1024; }}\n\
+             http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; root {place};\n\
+             types {{ text/html html; }} open_file_cache max=10;\n\
+             client_body_temp_path {place}/a; proxy_temp_path {place}/b; fastcgi_temp_path {place}/c;\n\
+             uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;\n\
+             server {{ listen 127.0.0.1:{port}; }} }}\n"
+        );
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, config)?;
+        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
+        let child = Command::new(program).arg("-c").arg(&file).stderr(Stdio::null()).spawn().context("nginx")?;
+        let nginx = Self(child);
+        for _ in 0..100 {
+            if super::serving::get(&format!("127.0.0.1:{port}"), "/page.html").is_ok_and(|a| a.contains("200 OK")) {
+                return Ok(nginx);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        anyhow::bail!("nginx does not answer; see {}/error.log", folder.display())
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // The master takes its workers with it on a signal that it can handle.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}

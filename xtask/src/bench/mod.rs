@@ -1,0 +1,69 @@
+//! `cargo xtask bench [NAME..]`: the project's figures, each as a ratio to a peer or a limit that runs beside it.
+//!
+//! Nothing fails for being slow: a table says what was measured and what the goal is. The programs are release builds, the load comes
+//! from `wrk`, the peer for static pages is nginx.
+
+mod crates;
+mod load;
+mod report;
+mod server;
+mod serving;
+mod transfer;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{paths, serve, setup, shell, web};
+use report::Report;
+
+/// What a bench has at hand.
+pub(crate) struct Bench {
+    /// The release build of `pasteur`, with the site inside.
+    program: std::path::PathBuf,
+    /// A folder of its own, on the disk that the target directory is on.
+    folder: std::path::PathBuf,
+    /// Whether to do all of it in small, to see that it works.
+    quick: bool,
+    report: Report,
+}
+
+/// A group of figures.
+type Group = (&'static str, fn(&mut Bench) -> Result<()>);
+
+const GROUPS: &[Group] = &[
+    ("server", server::run),
+    ("transfer", transfer::run),
+    ("envelope", crates::envelope),
+    ("store", crates::store),
+    ("multipart", crates::multipart),
+];
+
+/// Measures the named groups, or all; `--quick` does so in small.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let (options, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
+    if let Some(other) = options.iter().find(|option| **option != "--quick") {
+        bail!("{other} is no option of bench; there is --quick");
+    }
+    if let Some(other) = names.iter().find(|name| !GROUPS.iter().any(|(known, _)| known == *name)) {
+        let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
+        bail!("there is no bench {other}; there are {}", known.join(", "));
+    }
+    setup::programs(&[("wrk", "wrk"), ("nginx", "nginx-light")])?;
+    let site = shell::step("web: the browser client and the site", || web::build(&paths::target()))?;
+    let program = shell::step("server: the program pasteur", || serve::program(&site))?;
+    let folder = paths::target().join("bench");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let mut bench = Bench { program, folder, quick: !options.is_empty(), report: Report::default() };
+    for (name, group) in GROUPS {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            shell::step(&format!("bench {name}"), || group(&mut bench))?;
+        }
+    }
+    println!("{}", bench.report);
+    let file = paths::target().join("bench.json");
+    std::fs::write(&file, bench.report.json()).with_context(|| file.display().to_string())?;
+    println!("    the same as JSON: {}", file.display());
+    Ok(())
+}
