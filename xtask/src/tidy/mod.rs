@@ -71,7 +71,7 @@ pub(crate) fn run() -> Result<()> {
     }
     style::print(&tree);
     if wrong > 0 {
-        bail!("tidy: {wrong} findings");
+        bail!("found: {wrong}");
     }
     Ok(())
 }

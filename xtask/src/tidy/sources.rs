@@ -41,7 +41,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                 findings.push(Finding::new(file, at + 1, format!("{leftover} says that something is missing")));
             }
             let bare = line.trim_start();
-            let silences = bare.starts_with("#[ignore") || (bare.starts_with("#![allow(") && !is_test(file));
+            let silences = bare.starts_with("#[ignore]") || (bare.starts_with("#![allow(") && !is_test(file));
             if silences && !bare.contains("reason") {
                 findings.push(Finding::new(file, at + 1, "an exception gives its reason"));
             }
