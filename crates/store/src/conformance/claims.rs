@@ -1,13 +1,9 @@
 //! Burning: one reader, once.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-
 use device::Clock;
 
-use super::{Factory, burnt, content, get, id, lease, not_found, ok, paste, put};
-use crate::{Error, Result, State, Store};
+use super::{Factory, burnt, content, get, id, lease, not_found, ok, paste, put, together};
+use crate::{Error, State, Store};
 
 const DAYS_30: u64 = 30 * 24 * 60 * 60;
 
@@ -17,8 +13,8 @@ pub async fn one_claim_of_many_succeeds<F: Factory>(factory: &mut F) {
     for n in 0..20 {
         ok(put(&store, paste(n, None), &content(n, 50), 50).await, "publishing");
         let (id, clock) = (id(n), clock.clone());
-        let claims = (0..5).map(|name| (name, store.claim(&id, lease(name, &clock, 600))));
-        let results = together(claims.collect()).await;
+        let claims = (0..5).map(|name| store.claim(&id, lease(name, &clock, 600)));
+        let results: Vec<(u8, _)> = (0..).zip(together(claims.collect()).await).collect();
         let won: Vec<u8> = results.iter().filter(|(_, result)| result.is_ok()).map(|(name, _)| *name).collect();
         assert_eq!(won.len(), 1, "of five claims one should succeed: {results:?}");
         for (_, result) in results.iter().filter(|(name, _)| *name != won[0]) {
@@ -106,22 +102,4 @@ pub async fn a_burnt_paste_is_burnt_until_it_would_have_expired<F: Factory>(fact
     burnt(store.find(&id(1)).await, "a burnt paste on its 30th day");
     clock.advance(1);
     not_found(store.find(&id(1)).await, "a burnt paste after 30 days");
-}
-
-/// Drives futures at once, on whatever runtime this is.
-async fn together<F: Future<Output = Result<()>>>(futures: Vec<(u8, F)>) -> Vec<(u8, Result<()>)> {
-    let mut waiting: Vec<_> = futures.into_iter().map(|(name, future)| (name, Box::pin(future))).collect();
-    let mut done = Vec::new();
-    let mut all = pin!(poll_fn(|cx| {
-        waiting.retain_mut(|(name, future)| match future.as_mut().poll(cx) {
-            Poll::Ready(result) => {
-                done.push((*name, result));
-                false
-            }
-            Poll::Pending => true,
-        });
-        if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    }));
-    all.as_mut().await;
-    done
 }

@@ -2,7 +2,7 @@
 
 use device::Clock;
 
-use super::{Factory, content, get, id, not_found, ok, paste, put};
+use super::{Factory, content, get, id, not_found, ok, paste, put, together};
 use crate::{Error, Reader, State, Store, Upload};
 
 const MIB: usize = 1 << 20;
@@ -50,6 +50,36 @@ pub async fn any_range_comes_back<F: Factory>(factory: &mut F) {
             }
         }
     }
+}
+
+/// Many pastes on their way at once do not mix, whatever their number and length.
+pub async fn uploads_at_once_do_not_mix<F: Factory>(factory: &mut F) {
+    const COUNT: u64 = 64;
+    let (store, _) = factory.make(None).await;
+    let len = |n: u64| [100, 5000, 80_000, 400_000, 1_200_000][(n % 5) as usize];
+    let mut uploads = Vec::new();
+    for n in 0..COUNT {
+        uploads.push((ok(store.begin().await, "beginning"), content(n, len(n))));
+    }
+    // A part of each in turn: all of them are under way until the last parts come.
+    while uploads.iter().any(|(_, rest)| !rest.is_empty()) {
+        for (upload, rest) in &mut uploads {
+            let part = rest.split_to(rest.len().min(70_000));
+            if !part.is_empty() {
+                ok(upload.write(part).await, "writing");
+            }
+        }
+    }
+    let publishing = (0..).zip(uploads).map(|(n, (mut upload, _))| async move { upload.publish(paste(n, None)).await });
+    for result in together(publishing.collect()).await {
+        ok(result, "publishing");
+    }
+    for n in 0..COUNT {
+        assert_eq!(ok(get(&store, &id(n), 0..u64::MAX).await, "reading"), content(n, len(n)), "paste {n}");
+    }
+    let store = factory.reopen(store).await;
+    let usage = ok(store.usage().await, "usage");
+    assert_eq!((usage.pastes, usage.bytes), (COUNT, (0..COUNT).map(|n| len(n) as u64).sum()));
 }
 
 /// An id is taken once; the refused upload can be published under another, whole.

@@ -10,8 +10,9 @@ mod life;
 mod limits;
 
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::Range;
+use std::task::Poll;
 
 use api::Id;
 use bytes::Bytes;
@@ -26,7 +27,7 @@ pub use claims::{
 };
 pub use content::{
     any_content_comes_back, any_range_comes_back, ids_are_taken_once, nothing_is_seen_before_it_is_published,
-    readers_outlive_a_deletion_or_fail,
+    readers_outlive_a_deletion_or_fail, uploads_at_once_do_not_mix,
 };
 pub use life::{a_closed_store_says_so, a_deleted_paste_is_gone, a_paste_expires_on_its_second, reopening_keeps_all};
 pub use limits::{quota_counts_uploads_under_way, space_comes_back, what_expired_makes_room};
@@ -47,6 +48,7 @@ pub trait Factory {
 pub async fn all<F: Factory>(factory: &mut F) {
     any_content_comes_back(factory).await;
     any_range_comes_back(factory).await;
+    uploads_at_once_do_not_mix(factory).await;
     ids_are_taken_once(factory).await;
     nothing_is_seen_before_it_is_published(factory).await;
     readers_outlive_a_deletion_or_fail(factory).await;
@@ -140,6 +142,23 @@ pub async fn get<S: Store>(store: &S, id: &Id, range: Range<u64>) -> Result<Vec<
 /// A lease by this name that lasts `seconds`.
 fn lease(name: u8, clock: &SimClock, seconds: u64) -> Claim {
     Claim { lease_hash: [name; 32], until: clock.now().after(seconds) }
+}
+
+/// Drives futures at once, on whatever runtime this is; gives what each gave.
+async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|future| Some(Box::pin(future))).collect();
+    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (future, done) in waiting.iter_mut().zip(&mut done) {
+            if let Some(Poll::Ready(output)) = future.as_mut().map(|future| future.as_mut().poll(cx)) {
+                *done = Some(output);
+                *future = None;
+            }
+        }
+        if waiting.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }
 
 fn ok<T>(result: Result<T>, what: &str) -> T {

@@ -1,6 +1,7 @@
 //! What the store's handles, uploads and readers share with the writer's thread.
 
 use std::io;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use api::Id;
@@ -26,6 +27,8 @@ pub(super) struct Core {
     pub(super) tasks: mpsc::UnboundedSender<Task>,
     /// Back-pressure for uploads.
     pub(super) room: Arc<Semaphore>,
+    /// Bytes of content in the memory of uploads under way.
+    pub(super) buffered: AtomicUsize,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     pool: Pool,
 }
@@ -37,6 +40,7 @@ impl Core {
             ledger: Arc::new(ledger),
             tasks,
             room: Arc::new(Semaphore::new(PIECES_WAITING)),
+            buffered: AtomicUsize::new(0),
             snapshot: RwLock::new(None),
             pool: Pool::new(READERS),
         }

@@ -171,9 +171,24 @@ pub(super) fn piece_len(rest: usize) -> usize {
     if page - rest <= page / 8 { rest } else { page / 2 - PAGE_OVERHEAD }
 }
 
+/// The longest piece that fills its page and has at most `len` bytes; `len` is [`PAGE`] or more.
+pub(super) fn full_piece(len: usize) -> usize {
+    let page = (len + PAGE_OVERHEAD).next_power_of_two();
+    if page == len + PAGE_OVERHEAD { len } else { (page / 2).saturating_sub(PAGE_OVERHEAD) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn full_pieces_fill_their_page() {
+        for len in (PAGE..PIECE).step_by(777).chain([PIECE - 1, PIECE]) {
+            let piece = full_piece(len);
+            assert!(piece <= len && piece > len / 2 - PAGE_OVERHEAD && (piece + PAGE_OVERHEAD).is_power_of_two());
+        }
+        assert_eq!(full_piece(PIECE), PIECE);
+    }
 
     #[test]
     fn pieces_fill_their_pages() {

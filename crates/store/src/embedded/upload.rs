@@ -1,19 +1,24 @@
 //! Content on its way in: cut into pieces that the writer stores while the rest still comes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::core::Core;
-use super::format::PIECE;
+use super::format::{PIECE, full_piece};
 use super::task::{Piece, Publish, Task, Ticket};
 use crate::{Error, NewPaste, Result, Upload};
 
 /// Buffers grow as content comes up to here, and are then made for a whole piece.
 const GROW: usize = 64 * 1024;
+/// What all uploads together hold in memory: past it, each hands over what it has from [`GROW`] on, in smaller pieces.
+/// So uploads that stall, however many, hold little more than this.
+const BUFFERED: usize = 16 << 20;
 
-/// An upload to the embedded store. It holds at most two pieces of 1 MiB in memory.
+/// An upload to the embedded store. It holds at most two pieces of 1 MiB in memory, and less where many uploads are
+/// under way.
 ///
 /// Dropping a `write` or `publish` before it returns ends the upload: drop it, too.
 pub struct EmbeddedUpload {
@@ -21,6 +26,8 @@ pub struct EmbeddedUpload {
     /// `None` once it is over.
     ticket: Option<Ticket>,
     buffer: Vec<u8>,
+    /// What is counted of the buffer among all uploads'.
+    counted: usize,
     /// The piece that the writer has now.
     storing: Option<oneshot::Receiver<Result<u64>>>,
 }
@@ -28,7 +35,7 @@ pub struct EmbeddedUpload {
 impl EmbeddedUpload {
     pub(super) fn new(core: Arc<Core>) -> Self {
         let ticket = Ticket::new(Arc::clone(&core.ledger), core.tasks.clone());
-        Self { core, ticket: Some(ticket), buffer: Vec::new(), storing: None }
+        Self { core, ticket: Some(ticket), buffer: Vec::new(), counted: 0, storing: None }
     }
 
     async fn append(&mut self, ticket: &mut Ticket, mut data: Bytes) -> Result<()> {
@@ -39,17 +46,28 @@ impl EmbeddedUpload {
                 self.buffer.reserve_exact(PIECE - self.buffer.len());
             }
             self.buffer.extend_from_slice(&part);
-            if self.buffer.len() == PIECE {
+            self.count();
+            let crowded = self.core.buffered.load(Relaxed) > BUFFERED;
+            if self.buffer.len() == PIECE || (crowded && self.buffer.len() >= GROW) {
                 self.store(ticket).await?;
             }
         }
         Ok(())
     }
 
-    /// Hands the buffer to the writer, once it has stored the piece before.
+    fn count(&mut self) {
+        let len = self.buffer.len();
+        // Wraps around where it is less: the sum comes out right.
+        self.core.buffered.fetch_add(len.wrapping_sub(self.counted), Relaxed);
+        self.counted = len;
+    }
+
+    /// Hands the buffer to the writer, as far as it fills a page, once it has stored the piece before.
     async fn store(&mut self, ticket: &mut Ticket) -> Result<()> {
         self.stored().await?;
-        let data = Bytes::from(std::mem::take(&mut self.buffer));
+        let rest = self.buffer.split_off(full_piece(self.buffer.len()));
+        let data = Bytes::from(std::mem::replace(&mut self.buffer, rest));
+        self.count();
         let room = Arc::clone(&self.core.room).acquire_owned().await.map_err(|_| Error::Closed)?;
         let (answer, storing) = oneshot::channel();
         let piece =
@@ -70,6 +88,12 @@ impl EmbeddedUpload {
             Some(storing) => storing.await.map_err(|_| Error::Closed)?.map(drop),
             None => Ok(()),
         }
+    }
+}
+
+impl Drop for EmbeddedUpload {
+    fn drop(&mut self) {
+        self.core.buffered.fetch_sub(self.counted, Relaxed);
     }
 }
 
