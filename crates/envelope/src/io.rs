@@ -229,12 +229,14 @@ impl<R: Read> Read for OpenReader<R> {
 pub struct OpenWriter<W> {
     to: W,
     unsealer: Unsealer,
+    /// The writer behind failed, so that an unknown part of what it was given is missing there.
+    broken: bool,
 }
 
 impl<W: Write> OpenWriter<W> {
     /// Opens what is written to it, into `to`.
     pub fn new(to: W, content_key: &ContentKey, associated_data: &[u8]) -> Self {
-        Self { to, unsealer: Unsealer::new(content_key, associated_data) }
+        Self { to, unsealer: Unsealer::new(content_key, associated_data), broken: false }
     }
 
     /// Ends the stream: writes its last segment, flushes, and gives the writer back.
@@ -243,18 +245,26 @@ impl<W: Write> OpenWriter<W> {
     /// Those of the writer, and an [`OpenError`] inside an [`io::Error`] where the stream is not whole.
     pub fn finish(mut self) -> io::Result<W> {
         let plain = self.unsealer.finish()?;
-        self.to.write_all(&plain)?;
+        self.pass_on(&plain)?;
         self.to.flush()?;
         Ok(self.to)
+    }
+
+    fn pass_on(&mut self, plain: &[u8]) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("a write failed before: what is written has a gap"));
+        }
+        self.to.write_all(plain).inspect_err(|_| self.broken = true)
     }
 }
 
 impl<W: Write> Write for OpenWriter<W> {
-    /// Takes the whole of `input`. After an error of the writer behind, what was taken of it is unknown: give up.
+    /// Takes the whole of `input`. After an error of the writer behind, nothing more is written, and
+    /// [`OpenWriter::finish`] fails.
     fn write(&mut self, input: &[u8]) -> io::Result<usize> {
         let mut rest = input;
         while let Some(plain) = self.unsealer.push(&mut rest)? {
-            self.to.write_all(&plain)?;
+            self.pass_on(&plain)?;
             self.unsealer.opener.recycle(plain);
         }
         Ok(input.len())

@@ -80,3 +80,23 @@ fn damage_is_an_error_that_sticks_and_releases_nothing_wrong() {
         assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }
+
+#[test]
+fn a_writer_that_failed_once_is_never_said_to_have_all() {
+    /// Fails its first write, then takes everything.
+    struct Fails(bool);
+    impl Write for Fails {
+        fn write(&mut self, input: &[u8]) -> io::Result<usize> {
+            if std::mem::replace(&mut self.0, false) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(input.len()) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let sealed = seal(&plain(3 << 20));
+    let mut writer = OpenWriter::new(Fails(true), &key(), AD);
+    let (first, rest) = sealed.split_at(SEGMENT_LEN + 1);
+    assert_eq!(writer.write(first).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert!(writer.write(rest).is_err());
+    assert!(writer.finish().is_err());
+}

@@ -20,7 +20,7 @@ pub enum Event<'a> {
     Meta(Meta),
     /// The text begins.
     PasteBegin,
-    /// Some of the text's bytes: UTF-8, which may be cut inside a character.
+    /// Some of the text's bytes: UTF-8 if the creator kept to the format, and it may be cut inside a character.
     PasteData(&'a [u8]),
     /// The text is complete.
     PasteEnd,
@@ -28,7 +28,7 @@ pub enum Event<'a> {
     FileBegin(FileHead),
     /// Some of the file's bytes.
     FileData(&'a [u8]),
-    /// The file is complete, and as long as [`FileHead::size`] said if it did.
+    /// The file is complete, and as long as [`FileHead::size`] said if it did. No byte past that is ever given.
     FileEnd,
     /// The form is complete. What follows is padding.
     Done,
@@ -257,22 +257,26 @@ impl Reader {
     fn data<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Event<'a>>, PlainError> {
         let Some(form) = &mut self.form else { return Err(PlainError::Entity) };
         let is_file = self.state == State::File;
+        let hints = self.meta.files.as_deref().filter(|_| is_file);
+        let declared = hints.and_then(|hints| hints.get(self.files)).map(|hint| hint.size);
         match form.next(input) {
             Ok(None) => Ok(None),
             Ok(Some(Form::Data(bytes))) => {
                 self.body += bytes.len() as u64;
-                Ok(Some(if is_file { Event::FileData(bytes) } else { Event::PasteData(bytes) }))
+                match declared.filter(|&size| self.body > size) {
+                    Some(declared) => {
+                        let error = PlainError::Size { file: Some(self.files), declared, came: self.body };
+                        Err(self.failed.insert(error).clone())
+                    }
+                    None => Ok(Some(if is_file { Event::FileData(bytes) } else { Event::PasteData(bytes) })),
+                }
             }
             Ok(Some(Form::End)) => {
-                if is_file {
-                    let file = self.files;
-                    let hint = self.meta.files.as_ref().and_then(|hints| hints.get(file));
-                    if let Some(declared) = hint.map(|h| h.size).filter(|&size| size != self.body) {
-                        let error = PlainError::Size { file: Some(file), declared, came: self.body };
-                        return Err(self.failed.insert(error).clone());
-                    }
-                    self.files += 1;
+                if let Some(declared) = declared.filter(|&size| size != self.body) {
+                    let error = PlainError::Size { file: Some(self.files), declared, came: self.body };
+                    return Err(self.failed.insert(error).clone());
                 }
+                self.files += usize::from(is_file);
                 self.state = State::Before(Next::File);
                 Ok(Some(if is_file { Event::FileEnd } else { Event::PasteEnd }))
             }

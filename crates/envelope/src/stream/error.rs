@@ -51,7 +51,7 @@ pub enum OpenError {
     Refused(u32),
     /// It was finished before: a misuse.
     Finished,
-    /// A segment was accepted out of turn, or its plaintext has not the segment's length: a misuse.
+    /// A segment was handed back out of turn, or before it was handed out: a misuse.
     Turn {
         /// The segment whose turn it is.
         due: u32,
