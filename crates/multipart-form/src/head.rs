@@ -95,7 +95,7 @@ impl<'a> Head<'a> {
     /// Content-Transfer-Encoding; [`TransferEncoding::Identity`] where it is missing.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownEncoding`].
+    /// [`ErrorKind::UnknownEncoding`](crate::ErrorKind::UnknownEncoding).
     pub fn transfer_encoding(&self) -> Result<TransferEncoding, Error> {
         match self.field("content-transfer-encoding") {
             Some(value) => TransferEncoding::parse(value),

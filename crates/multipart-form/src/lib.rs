@@ -24,7 +24,35 @@
 //! # Ok::<(), multipart_form::Error>(())
 //! ```
 //!
-//! [`Encoder`] is the way back.
+//! # Where to begin
+//!
+//! | to | use | feature |
+//! |---|---|---|
+//! | read without I/O, in any environment | [`Parser`] | |
+//! | read a `std::io::Read` | `ReadForm` | `std` |
+//! | read a `Stream` of `Bytes`, field by field | `Form` | `stream` |
+//! | read an `AsyncRead` | `Form::from_tokio_read`, `Form::from_futures_read` | `tokio`, `futures-io` |
+//! | read an HTTP body | `Form::from_body`, and `RequestForm` in axum | `http-body`, `axum` |
+//! | keep a whole form, parts within parts | `ReadForm::tree`, `Form::tree`, [`TreeBuilder`] | |
+//! | parse and save at once | `Form::queued` | `stream` |
+//! | hand a field to another task | `Form::into_owned` | `stream` |
+//! | write without I/O | [`Encoder`] | |
+//! | send a form | `FormBuilder` | `std`, `stream` |
+//!
+//! # Two layers
+//!
+//! [`Parser::new`] reads what MIME allows; [`Parser::strict`] also refuses what a form may not be. What readers are known to
+//! disagree on is refused by both, since whoever stands in front of a service would see another form than it does: two
+//! Content-Dispositions, two names, a string without its end, a NUL or a bare CR or LF in a header.
+//!
+//! # Limits
+//!
+//! All are on by default; see [`Limits`]. An [`Error`] says which was met, its value, the field and the offset, and hints at an
+//! HTTP status. Memory is bounded by the limits on a header and on depth alone; bodies are never held.
+//!
+//! # A stranger's names
+//!
+//! File names are whatever a client sent, paths and all: [`base_name`] gives one that is safe as the last component of a path.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -121,6 +121,40 @@ fn adapters_do_not_hold_what_passes_through() {
     assert!(counted.bytes_max < 64 * KIB + 16 * KIB, "{}", counted.bytes_max);
 }
 
+#[test]
+fn async_readers_use_their_buffer_again() {
+    use tokio::io::AsyncReadExt;
+    let start = part();
+    let by_tokio = Form::from_tokio_read(start.chain(tokio::io::repeat(b'-').take(64 << 20)), parser());
+    let counted = measure(|| assert_eq!(length(by_tokio), 64 << 20));
+    assert!(counted.bytes_max < 256 * KIB, "{}", counted.bytes_max);
+    let start = part();
+    let source = futures_util::AsyncReadExt::chain(
+        &start[..],
+        futures_util::AsyncReadExt::take(futures_util::io::repeat(b'-'), 64 << 20),
+    );
+    let by_futures = Form::from_futures_read(source, parser());
+    let counted = measure(|| assert_eq!(length(by_futures), 64 << 20));
+    assert!(counted.bytes_max < 256 * KIB, "{}", counted.bytes_max);
+}
+
+fn parser() -> Parser {
+    Parser::new(boundary(), Limits::default())
+}
+
+/// The length of the first field of a form that may end there.
+fn length(mut form: Form<impl multipart_form::Pieces>) -> usize {
+    let mut read = 0;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut field = form.next_field().await.ok().flatten().unwrap();
+        while let Ok(Some(bytes)) = field.chunk().await {
+            read += bytes.len();
+        }
+    });
+    read
+}
+
 /// A reader that never reads: what the queue then holds is all it ever holds.
 #[test]
 fn a_queue_holds_no_more_than_it_says() {
