@@ -208,6 +208,10 @@ impl Page {
         self.panel.end();
         self.panel.say(&self.summary(known.header.burn));
         tools::show(self)?;
+        if known.header.burn || known.header.kdf.is_some() {
+            // The button that was pressed is gone, and the focus with it.
+            let _ = self.title.focus();
+        }
         if known.header.burn {
             self.destroy(known, &token).await;
         }
