@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::browser::Browser;
-use crate::world::artifacts;
+use crate::turn::artifacts;
 
 /// The version whose rules the pages are held to.
 const VERSION: &str = "4.14.1";

@@ -59,6 +59,11 @@ impl Browser {
             "--disable-dev-shm-usage".to_owned(),
             "--window-size=1280,900".to_owned(),
             format!("--user-data-dir={}", profile.display()),
+            // Its end of the pipe is closed when chromedriver ends, however that comes about, and Chromium ends as well.
+            "--remote-debugging-pipe".to_owned(),
+            // A name of this machine that a browser has no reason to trust as it trusts 127.0.0.1.
+            "--host-resolver-rules=MAP insecure.test 127.0.0.1".to_owned(),
+            "--proxy-bypass-list=insecure.test".to_owned(),
             format!("--proxy-server={}", elsewhere.address),
         ];
         let preferences = json!({
@@ -72,7 +77,7 @@ impl Browser {
             // "Save all" downloads several files by one press.
             "profile.default_content_setting_values.automatic_downloads": 1,
         });
-        let driver = WebDriver::start(&args, preferences).await?;
+        let driver = WebDriver::start(&args, preferences, &folder.path().join("chromedriver.log")).await?;
         let browser = Self { driver, elsewhere, folder, watch: RefCell::new(Watch::default()) };
         browser
             .driver
@@ -80,6 +85,8 @@ impl Browser {
             .await?;
         let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
         browser.driver.cdp("Browser.grantPermissions", permissions).await?;
+        // With several browsers on one screen, each is to be the one that its user looks at.
+        browser.driver.cdp("Emulation.setFocusEmulationEnabled", json!({"enabled": true})).await?;
         // Every violation of a policy ends in the console's log, also one that is only reported.
         let listener = "addEventListener('securitypolicyviolation', e => \
                         console.error(`policy violated: ${e.effectiveDirective} by ${e.blockedURI}`))";
@@ -122,6 +129,20 @@ impl Browser {
             bail!("the page threw {text}");
         }
         Ok(answer["result"]["value"].clone())
+    }
+
+    /// Whether an alert says something now.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn alert(&self) -> Result<Option<String>> {
+        for alert in self.find_all("alert", None).await? {
+            let text = alert.text().await?;
+            if !text.trim().is_empty() {
+                return Ok(Some(text.trim().to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// The controls with this role and, if given, this accessible name that are to be perceived now.
@@ -299,6 +320,17 @@ impl Browser {
     /// The browser is gone.
     pub async fn scripts_off(&self) -> Result<()> {
         self.driver.cdp("Emulation.setScriptExecutionDisabled", json!({"value": true})).await.map(drop)
+    }
+
+    /// All the text that a screen reader finds on the page; without running a script there.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn readable(&self) -> Result<String> {
+        let tree = self.driver.cdp("Accessibility.getFullAXTree", json!({})).await?;
+        let nodes = tree["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let texts = nodes.iter().filter(|n| n["ignored"] == false && n["role"]["value"] == "StaticText");
+        Ok(texts.filter_map(|n| n["name"]["value"].as_str()).collect::<Vec<_>>().join("\n"))
     }
 
     /// Saves a picture of the whole page.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::input::Key;
 use crate::webdriver::ELEMENT;
 
 /// An element that was found by its role and name. It is stale once its page is left.
@@ -37,13 +38,31 @@ impl<'b> Control<'b> {
         self.post("value", json!({"text": text})).await.map(drop)
     }
 
-    /// Puts text in at once, as an input method or a paste does: for what is too long to type.
+    /// Empties a text box.
+    ///
+    /// # Errors
+    /// It cannot be edited.
+    pub async fn clear(&self) -> Result<()> {
+        self.post("clear", json!({})).await.map(drop)
+    }
+
+    /// Puts text in at once, as an input method does: for what is too long to type.
     ///
     /// # Errors
     /// It cannot have the focus.
     pub async fn insert(&self, text: &str) -> Result<()> {
         self.call("arguments[0].focus()", json!(null)).await?;
         self.browser.driver.cdp("Input.insertText", json!({"text": text})).await.map(drop)
+    }
+
+    /// Puts text in through the clipboard: for what an input method would take too long for.
+    ///
+    /// # Errors
+    /// It cannot have the focus.
+    pub async fn paste(&self, text: &str) -> Result<()> {
+        self.call("arguments[0].focus()", json!(null)).await?;
+        self.browser.evaluate(&format!("navigator.clipboard.writeText({})", Value::from(text))).await?;
+        self.browser.key(Key::ControlV).await
     }
 
     /// Chooses files, as in the browser's dialog.

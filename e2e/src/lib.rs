@@ -16,6 +16,7 @@ mod input;
 mod process;
 mod program;
 mod server;
+mod turn;
 mod watch;
 mod webdriver;
 mod wire;
@@ -29,8 +30,9 @@ pub use input::Key;
 pub use process::peak_memory;
 pub use program::{Program, Ran};
 pub use server::Server;
+pub use turn::Turn;
 pub use wire::Wire;
-pub use world::{World, scenario, turn};
+pub use world::{World, scenario};
 
 use std::time::Duration;
 

@@ -10,14 +10,18 @@ use anyhow::{Context, Result, bail};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::http;
+use crate::{BIG_STEP, STEP, http};
 
 /// The key under which WebDriver hands out an element (section 12.1 of the standard).
 pub(crate) const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How long a single command may take; a script in the page may use nearly all of it.
+const COMMAND: Duration = BIG_STEP.saturating_add(STEP);
 
 /// A chromedriver of one's own with one session. Both end when it is dropped.
 pub(crate) struct WebDriver {
@@ -26,16 +30,21 @@ pub(crate) struct WebDriver {
     browser: Option<Pid>,
     // Killed on drop.
     _process: Child,
+    _scratch: TempDir,
 }
 
 impl WebDriver {
     /// Starts chromedriver on a free port and a Chromium with these arguments and preferences.
-    pub(crate) async fn start(args: &[String], preferences: Value) -> Result<Self> {
-        let (process, address) = start_chromedriver().await?;
-        let mut driver = Self { address, session: String::new(), browser: None, _process: process };
+    /// What they write about themselves goes to `log`.
+    pub(crate) async fn start(args: &[String], preferences: Value, log: &Path) -> Result<Self> {
+        // What they keep for themselves goes with them. In a folder of the system's, for a socket is in it, whose path has
+        // to be shorter than a checkout's may be.
+        let scratch = tempfile::Builder::new().prefix("pasteur-e2e-").tempdir()?;
+        let (process, address) = start_chromedriver(log, scratch.path()).await?;
+        let mut driver = Self { address, session: String::new(), browser: None, _process: process, _scratch: scratch };
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
-            "timeouts": {"script": 300_000, "pageLoad": 60_000},
+            "timeouts": {"script": BIG_STEP.as_millis() as u64, "pageLoad": 2 * STEP.as_millis() as u64},
             "unhandledPromptBehavior": "ignore",
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {
@@ -72,7 +81,9 @@ impl WebDriver {
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map_or_else(Vec::new, |b| b.to_string().into_bytes());
-        let answer = http::request(self.address, method, path, &[("content-type", "application/json")], body).await?;
+        let json = [("content-type", "application/json")];
+        let answer = http::request(self.address, method, path, &json, body);
+        let answer = timeout(COMMAND, answer).await.context("chromedriver does not answer")??;
         let mut document: Value = serde_json::from_slice(&answer.body).context("chromedriver's answer is not JSON")?;
         let value = document["value"].take();
         if !answer.status.is_success() {
@@ -88,7 +99,7 @@ impl Drop for WebDriver {
         let Some(pid) = self.browser else { return };
         let _ = kill_process(pid, Signal::KILL);
         // Its profile cannot be removed before it is gone; chromedriver, still alive here, reaps it.
-        for _ in 0..200 {
+        for _ in 0..500 {
             if test_kill_process(pid).is_err() {
                 break;
             }
@@ -97,9 +108,15 @@ impl Drop for WebDriver {
     }
 }
 
-async fn start_chromedriver() -> Result<(Child, SocketAddr)> {
+async fn start_chromedriver(log: &Path, scratch: &Path) -> Result<(Child, SocketAddr)> {
     let mut process = Command::new(program("CHROMEDRIVER", "chromedriver")?)
         .arg("--port=0")
+        .arg(format!("--log-path={}", log.display()))
+        // The settings of the machine's user are none of the tests' business.
+        .env("HOME", scratch)
+        .env("TMPDIR", scratch)
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("XDG_CACHE_HOME")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// A TCP relay. Until it is told to cut, it only passes bytes on.
 pub struct Wire {
@@ -22,6 +24,8 @@ struct State {
     down: Direction,
     up: Direction,
     cuts: usize,
+    /// Bytes a second each way; 0 is as fast as it goes.
+    rate: u64,
 }
 
 #[derive(Default)]
@@ -72,6 +76,11 @@ impl Wire {
         self.lock().up = Direction { planned: bytes.iter().copied().collect(), passed: 0 };
     }
 
+    /// Lets at most this many bytes a second pass each way on a connection; 0 is as fast as it goes.
+    pub fn slow_down(&self, rate: u64) {
+        self.lock().rate = rate;
+    }
+
     /// How often it has been cut.
     #[must_use]
     pub fn cuts(&self) -> usize {
@@ -119,7 +128,13 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<Sta
             }
             Ok(n) => n,
         };
-        let (pass, cut) = state.lock().unwrap_or_else(PoisonError::into_inner).budget(way, n);
+        let ((pass, cut), rate) = {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            (state.budget(way, n), state.rate)
+        };
+        if let Some(micros) = (n as u64 * 1_000_000).checked_div(rate) {
+            sleep(Duration::from_micros(micros)).await;
+        }
         if to.write_all(&buffer[..pass]).await.is_err() || cut {
             return true;
         }

@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,22 +15,23 @@ use tokio::time::timeout;
 use crate::browser::Browser;
 use crate::program::Program;
 use crate::server::Server;
+use crate::turn::{Turn, artifacts};
 use crate::wire::Wire;
+use crate::{BIG_STEP, STEP};
 
-/// Waits for one's turn: scenarios run one after another, for one Chromium and one server are enough for two cores.
-pub fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// How long a whole scenario may take.
+const SCENARIO: Duration = Duration::from_secs(600);
 
 /// Everything a scenario needs, gone after it.
 pub struct World {
+    // Dropped in this order: nobody writes to the folder any more when it is removed, and only then it is another's turn.
+    browsers: RefCell<Vec<Rc<Browser>>>,
     /// The server.
     pub server: Server,
     folder: TempDir,
     binary: PathBuf,
-    browsers: RefCell<Vec<Rc<Browser>>>,
     secrets: RefCell<Vec<Vec<u8>>>,
+    _turn: Turn,
 }
 
 /// Runs a scenario on a server with its defaults (and large pastes), then judges its world.
@@ -40,40 +40,33 @@ pub struct World {
 /// The scenario failed, or something happened that must never happen. Pictures of the browsers are left in
 /// `target/e2e/failed/` then.
 pub fn scenario(name: &str, act: impl AsyncFnOnce(&World) -> Result<()>) -> Result<()> {
-    let _turn = turn();
+    let turn = Turn::take()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut world = World::new().await?;
-        let mut outcome = timeout(Duration::from_secs(600), act(&world)).await.context("the scenario takes too long");
+        let mut world = World::new(turn).await?;
+        let mut outcome = timeout(SCENARIO, act(&world)).await.context("the scenario takes too long");
         if let Ok(Ok(())) = outcome {
-            outcome = Ok(world.judge().await);
+            outcome =
+                Ok(timeout(BIG_STEP, world.judge()).await.context("the judgement takes too long").and_then(|o| o));
         }
         let outcome = outcome.and_then(|o| o);
-        if outcome.is_err() {
-            world.remember(name).await;
+        if outcome.is_err() && timeout(STEP, world.remember(name)).await.is_err() {
+            eprintln!("the browsers do not answer any more");
         }
         outcome.with_context(|| format!("scenario {name}"))
     })
 }
 
-/// The folder of what tests leave behind and share.
-pub(crate) fn artifacts() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")).join("e2e")
-}
-
 impl World {
-    async fn new() -> Result<Self> {
+    async fn new(turn: Turn) -> Result<Self> {
         let binary = std::env::var_os("PASTEUR_BIN").map(PathBuf::from).context(
             "PASTEUR_BIN does not name the binary `pasteur` with the site in it; `cargo xtask test` builds it and sets it",
         )?;
-        let under = artifacts().join("run");
-        fs::create_dir_all(&under)?;
-        let folder = TempDir::new_in(under.canonicalize()?)?;
+        let folder = TempDir::new_in(turn.folder())?;
         let store = folder.path().join("store.redb");
         let server = Server::start(&binary, &store, &["--max-paste", "1GiB", "--quota", "4GiB"]).await?;
         fs::create_dir(folder.path().join("home"))?;
-        Ok(Self { server, folder, binary, browsers: RefCell::default(), secrets: RefCell::default() })
+        Ok(Self { browsers: RefCell::default(), server, folder, binary, secrets: RefCell::default(), _turn: turn })
     }
 
     /// A folder for the scenario's own files.

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
-use e2e::{Browser, Key, STEP, Scheme, pattern_file, same_pattern, turn, write_file};
+use e2e::{Browser, Key, STEP, Scheme, Turn, pattern_file, same_pattern, write_file};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -159,9 +159,9 @@ fn all_in(expected: &[&str], faults: &[String]) -> Result<()> {
 
 /// A browser and pages to try it on, without `pasteur`.
 fn alone(act: impl AsyncFnOnce(&Browser, &TempDir, SocketAddr) -> Result<()>) -> Result<()> {
-    let _turn = turn();
+    let turn = Turn::take()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let folder = TempDir::new()?;
+        let folder = TempDir::new_in(turn.folder())?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(async move {
