@@ -304,6 +304,41 @@ fn another_version_is_named() {
     assert!(matches!(&e, Error::Format(what) if what.contains("not a paste store")), "{e}");
 }
 
+/// A row that cannot be read is told where it is asked for, and nowhere else.
+#[test]
+fn a_damaged_row_harms_no_other() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let clock = SimClock::new(Timestamp(1_700_000_000));
+        let open = || Embedded::open(FileBlock::open(&path), Options::default(), Arc::new(clock.clone())).unwrap();
+        let store = open();
+        for n in 0..3 {
+            put(&store, paste(n, Some(Timestamp(1_700_000_010 + n))), &content(n, 100), 100).await.unwrap();
+        }
+        store.close().await.unwrap();
+        drop(store);
+        let db = redb::Database::create(&path).unwrap();
+        let txn = db.begin_write().unwrap();
+        let key: [u8; 12] = id(1).as_str().as_bytes().try_into().unwrap();
+        let pastes = redb::TableDefinition::<&[u8; 12], &[u8]>::new("pastes");
+        txn.open_table(pastes).unwrap().insert(&key, &b"\x01nonsense"[..]).unwrap();
+        txn.commit().unwrap();
+        drop(db);
+        let store = open();
+        assert!(matches!(store.find(&id(1)).await, Err(Error::Damaged(_))));
+        assert!(matches!(store.read(&id(1), 0..9).await.map(drop), Err(Error::Damaged(_))));
+        assert!(matches!(store.delete(&id(1)).await, Err(Error::Damaged(_))));
+        assert!(matches!(store.audit().await, Err(Error::Damaged(_))));
+        store.delete(&id(0)).await.unwrap();
+        assert_eq!(get(&store, &id(2), 0..u64::MAX).await.unwrap(), content(2, 100));
+        clock.advance(100);
+        assert_eq!(store.sweep().await.unwrap().expired, 1);
+        put(&store, paste(3, None), &content(3, 100), 100).await.unwrap();
+        store.close().await.unwrap();
+    });
+}
+
 /// Whatever byte is flipped, whatever length is cut off: an error or the right bytes, never a panic or a wrong byte.
 #[test]
 fn damage_is_told_or_harmless() {

@@ -88,7 +88,7 @@ impl Ledgered<'_> {
         let Some(old) = self.tables.pastes.get(&key)?.map(|row| Bytes::copy_from_slice(row.value())) else {
             return Ok(Err(Error::NotFound));
         };
-        let old = Row::decode(&old).ok_or_else(|| damaged("a paste's row cannot be read"))?;
+        let Some(old) = Row::decode(&old) else { return Ok(Err(damaged("a paste's row cannot be read").0)) };
         let paste = match old.visible(self.now) {
             Ok(paste) => *paste,
             Err(e) => return Ok(Err(e)),
@@ -126,10 +126,9 @@ impl Ledgered<'_> {
         for due in due {
             let (at, key) = split_due(&due);
             self.tables.due.remove(&due)?;
-            let Some(old) = self.tables.pastes.get(&key)?.map(|row| Bytes::copy_from_slice(row.value())) else {
-                return Err(damaged("a row that is due is missing"));
-            };
-            let old = Row::decode(&old).ok_or_else(|| damaged("a paste's row cannot be read"))?;
+            let old = self.tables.pastes.get(&key)?.map(|row| Bytes::copy_from_slice(row.value()));
+            // One damaged row must not keep all others from being swept.
+            let Some(old) = old.as_deref().and_then(Row::decode) else { continue };
             let Row::Paste(paste) = &old else {
                 self.tables.pastes.remove(&key)?;
                 continue;
@@ -160,7 +159,7 @@ impl Ledgered<'_> {
         let Some(old) = self.tables.pastes.get(&key)?.map(|row| Bytes::copy_from_slice(row.value())) else {
             return Ok(false);
         };
-        let old = Row::decode(&old).ok_or_else(|| damaged("a paste's row cannot be read"))?;
+        let Some(old) = Row::decode(&old) else { return Ok(false) };
         match (undo, &old) {
             (Undo::Publish { delete_hash, .. }, Row::Paste(paste)) if paste.delete_hash == *delete_hash => {
                 self.release(paste)?;

@@ -70,10 +70,13 @@ impl Core {
         for healed in [false, true] {
             let generation = match self.snapshot() {
                 None => u64::MAX,
-                Some(snapshot) => match guarded(|| f(&snapshot)) {
-                    Ok(answer) => return answer,
-                    Err(fault) if healed => return Err(fault.0),
-                    Err(_) => snapshot.generation,
+                Some(snapshot) => match caught(|| f(&snapshot)) {
+                    Some(Ok(answer)) => return answer,
+                    // Opening it anew would find the same damage.
+                    Some(Err(Fault(damaged @ Error::Damaged(_)))) => return Err(damaged),
+                    Some(Err(fault)) if healed => return Err(fault.0),
+                    None if healed => return Err(inconsistent().0),
+                    _ => snapshot.generation,
                 },
             };
             if !healed {
@@ -148,6 +151,14 @@ impl Core {
 
 /// Runs `f`; redb may panic on pages that were damaged behind its back, and that is a fault like others.
 pub(super) fn guarded<T>(f: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
-        .unwrap_or_else(|_| Err(super::fault::damaged("the database is not consistent in itself")))
+    caught(f).unwrap_or_else(|| Err(inconsistent()))
+}
+
+/// Runs `f`; `None` where it panicked.
+fn caught<T>(f: impl FnOnce() -> std::result::Result<T, Fault>) -> Option<std::result::Result<T, Fault>> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).ok()
+}
+
+fn inconsistent() -> Fault {
+    super::fault::damaged("the database is not consistent in itself")
 }

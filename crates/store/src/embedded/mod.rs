@@ -44,7 +44,7 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Whether tasks that wait share a transaction. Without it each is committed by itself; this is for comparison.
     pub group_commit: bool,
-    /// Whether every durable commit also records which pages are free. Recovery after a crash then takes no time,
+    /// Whether every durable commit, and not only a sweep's, records which pages are free. Recovery after a crash then takes no time,
     /// where it otherwise reads the whole store, but each commit flushes twice and writes 64 bytes a MiB stored.
     pub quick_recovery: bool,
 }
@@ -73,7 +73,7 @@ struct Handle {
 
 impl Embedded {
     /// Opens the store on `block`, or makes one where the block is empty. This blocks: after a crash it checks all
-    /// that is stored, unless [`Options::quick_recovery`] was set.
+    /// that is stored, unless the last commit before it was a sweep's or [`Options::quick_recovery`] was set.
     ///
     /// # Errors
     /// `Format` where the block holds something else or another version's store, `Damaged`, `Locked`, `Full`, `Io`.

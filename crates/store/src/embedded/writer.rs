@@ -223,6 +223,7 @@ impl Writer {
                     match self.attempt(&rest) {
                         Ok(committed) => self.finish(rest, committed),
                         Err(fault) => {
+                            self.undo.extend(rest.iter().filter_map(Task::undo));
                             let _ = self.heal();
                             self.fail(rest, &fault.0);
                         }
