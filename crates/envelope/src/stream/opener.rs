@@ -80,7 +80,7 @@ impl Opener {
             return Err(OpenError::Finished);
         }
         if let State::Header { content_key, associated_data } = &self.state {
-            fill(&mut self.buf, input, HEADER_LEN, 0);
+            fill(&mut self.buf, input, HEADER_LEN, 0, true);
             // A stream of another kind is told by its first byte, before anything waits for more.
             if let Some(&first) = self.buf.first().filter(|&&b| usize::from(b) != HEADER_LEN) {
                 return Err(self.fail(OpenError::Header(first)));
@@ -91,7 +91,7 @@ impl Opener {
             self.state = State::Segments { key, header };
             self.buf.clear();
         }
-        fill(&mut self.buf, input, self.geometry.sealed(self.index), 0);
+        fill(&mut self.buf, input, self.geometry.sealed(self.index), 0, self.index == 0);
         if input.is_empty() {
             return Ok(None);
         }

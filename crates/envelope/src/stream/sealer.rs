@@ -60,7 +60,7 @@ impl Sealer {
             return Err(SealError::Finished);
         }
         let full = self.geometry.plain(self.index);
-        fill(&mut self.buf, input, full, TAG_LEN);
+        fill(&mut self.buf, input, full, TAG_LEN, self.index == 0);
         if input.is_empty() {
             return Ok(None);
         }

@@ -1,0 +1,10 @@
+//! Fuzzes what `crates/envelope/tests/fuzz/link.rs` says.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+mod input;
+#[path = "../../crates/envelope/tests/fuzz/link.rs"]
+mod link;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| link::run(data));

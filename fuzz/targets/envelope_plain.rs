@@ -1,0 +1,10 @@
+//! Fuzzes what `crates/envelope/tests/fuzz/plain.rs` says.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+mod input;
+#[path = "../../crates/envelope/tests/fuzz/plain.rs"]
+mod plain;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| plain::run(data));
