@@ -6,7 +6,6 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use envelope::plain::{Boundary, Event, FileReader, Hint, Meta, PlainError, Reader, file_range};
-use js_sys::Uint8Array;
 use web_sys::Blob;
 
 use crate::job::Job;
@@ -42,24 +41,12 @@ pub(crate) async fn read(page: &Page, job: &Job, opening: &mut Opening, burn: bo
         copy_into(&mut buffer, &plain);
         let mut input = &buffer[..];
         loop {
-            let bytes = match reader.next(&mut input).map_err(|e| form(&e))? {
+            match reader.next(&mut input).map_err(|e| form(&e))? {
                 None => break,
-                Some(Event::Meta(meta)) => {
-                    hints = list(page, meta)?;
-                    continue;
-                }
-                Some(Event::PasteBegin) => {
-                    page.text.show();
-                    continue;
-                }
-                Some(Event::PasteData(bytes)) => {
-                    page.text.push(bytes)?;
-                    continue;
-                }
-                Some(Event::PasteEnd) => {
-                    page.text.finish()?;
-                    continue;
-                }
+                Some(Event::Meta(meta)) => hints = list(page, meta)?,
+                Some(Event::PasteBegin) => page.text.show(),
+                Some(Event::PasteData(bytes)) => page.text.push(bytes),
+                Some(Event::PasteEnd) => page.text.finish()?,
                 Some(Event::FileBegin(head)) => {
                     if let Some(hints) = hints.take_if(|_| !whole) {
                         keep(page, &sealed, &reader, hints);
@@ -70,22 +57,22 @@ pub(crate) async fn read(page: &Page, job: &Job, opening: &mut Opening, burn: bo
                         page.shelf.add(&head.name, head.size)?;
                     }
                     spool = Some(Spool::new(&page.room, head.index));
-                    continue;
                 }
-                Some(Event::FileData(bytes)) => Uint8Array::from(bytes),
+                Some(Event::FileData(bytes)) => {
+                    if let Some(spool) = &mut spool {
+                        spool.write(bytes).await?;
+                    }
+                }
                 Some(Event::FileEnd) => {
                     if let Some(spool) = spool.take() {
                         let index = spool.index();
                         page.shelf.ready(index, &spool.finish().await?)?;
                     }
-                    continue;
                 }
-                Some(_) => continue,
-            };
-            if let Some(spool) = &mut spool {
-                spool.write(&bytes).await?;
+                Some(_) => {}
             }
         }
+        page.text.flush()?;
         page.panel.progress(place.plain.end, all);
         // The text that has come is drawn before more of it is laid out.
         if page.text.len() > 0 && spool.is_none() {
@@ -146,8 +133,7 @@ async fn fetch(page: &Page, index: usize) -> Result<Blob, Trouble> {
         let mut input = &buffer[..];
         while let Some(event) = reader.next(&mut input).map_err(|e| form(&e))? {
             let Event::FileData(bytes) = event else { continue };
-            let bytes = Uint8Array::from(bytes);
-            spool.write(&bytes).await?;
+            spool.write(bytes).await?;
         }
         page.panel.progress(spool.len(), size);
     }

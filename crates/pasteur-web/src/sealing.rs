@@ -20,6 +20,9 @@ use crate::trouble::Trouble;
 
 /// Segments under way at once.
 const DEPTH: usize = 4;
+/// After this many sealed segments the browser is waited for: a Blob's bytes stay in the tab until it has taken them, and
+/// sealing is the faster of the two.
+const UNTAKEN: u32 = 8;
 /// Sealed segments that are put together to one Blob, so that no list grows with the paste.
 const BUNDLE: u32 = 64;
 
@@ -37,7 +40,7 @@ pub(crate) async fn seal(
     let gcm = Gcm::new(&header.segment_key(&access.content, public_header.as_bytes()), Use::Seal).await?;
 
     let mut out = Bundles::new();
-    out.push(&Uint8Array::from(&header.to_bytes()[..]))?;
+    out.push(&Uint8Array::from(&header.to_bytes()[..])).await?;
     let mut reading = VecDeque::with_capacity(DEPTH);
     let mut sealing = VecDeque::with_capacity(DEPTH);
     let mut next = 0;
@@ -50,7 +53,7 @@ pub(crate) async fn seal(
         if sealing.len() == DEPTH || reading.is_empty() {
             let Some((promise, done)) = sealing.pop_front() else { break };
             let sealed = JsFuture::from(promise).await.map_err(|_| Trouble::Browser("WebCrypto's AES-GCM"))?;
-            out.push(&Uint8Array::new(&sealed))?;
+            out.push(&Uint8Array::new(&sealed)).await?;
             progress(done, len);
         }
         let Some((promise, place)) = reading.pop_front() else { continue };
@@ -87,9 +90,13 @@ impl Bundles {
     }
 
     /// Gives bytes into the browser's keeping.
-    fn push(&mut self, bytes: &Uint8Array) -> Result<(), Trouble> {
+    async fn push(&mut self, bytes: &Uint8Array) -> Result<(), Trouble> {
         let sealed = blob(&Array::of1(bytes))?;
         self.now.push(&sealed);
+        if self.now.length().is_multiple_of(UNTAKEN) {
+            let last = sealed.slice_with_i32_and_i32(0, 1).map_err(|_| Trouble::NoRoom)?;
+            JsFuture::from(last.array_buffer()).await.map_err(|_| Trouble::NoRoom)?;
+        }
         if self.now.length() == BUNDLE {
             self.bundle()?;
             self.now = Array::new();

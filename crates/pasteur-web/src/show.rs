@@ -77,9 +77,13 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
     });
     tools::watch(&page)?;
     spawn_local(async move {
-        if let Err(trouble) = page.run().await {
+        while let Err(trouble) = page.run().await {
             page.panel.end();
             page.panel.tell(&trouble);
+            if !trouble.may_be_tried_again() {
+                break;
+            }
+            page.wish_to_try_again().await;
         }
     });
     Ok(())
@@ -91,11 +95,7 @@ impl Page {
         tools::tell_life(&known.info)?;
         let mut access = self.keys(&known).await?;
         let opening = loop {
-            let entered = match self.enter(&known, &access).await {
-                Ok(token) => self.open(&known, &access, token).await,
-                Err(trouble) => Err(trouble),
-            };
-            match (entered, &known.header.kdf) {
+            match (self.begin(&known, &access).await, &known.header.kdf) {
                 (Err(Trouble::WrongKey), Some(kdf)) => {
                     self.panel.end();
                     self.panel.tell(&Trouble::WrongPassword);
@@ -184,6 +184,19 @@ impl Page {
         Ok(client::claim(&job, &known.id, &access.read).await?.lease)
     }
 
+    /// Enters and opens. A lease is had once: from then on every try is made with it.
+    async fn begin(&self, known: &Known, access: &Access) -> Result<(Job, Opening), Trouble> {
+        let token = self.enter(known, access).await?;
+        match self.open(known, access, token.clone()).await {
+            Err(trouble) if trouble.may_be_tried_again() => {
+                self.panel.end();
+                self.panel.tell(&trouble);
+                self.try_again(known, access, &token).await
+            }
+            opening => opening,
+        }
+    }
+
     async fn open(&self, known: &Known, access: &Access, token: Token) -> Result<(Job, Opening), Trouble> {
         let job = Job::new()?;
         self.panel.begin(&job, "Opening …");
@@ -200,7 +213,7 @@ impl Page {
             opening.close();
             self.panel.end();
             self.panel.tell(&trouble);
-            if !trouble.passes() && trouble != Trouble::Cancelled {
+            if !trouble.may_be_tried_again() {
                 return Ok(());
             }
             (job, opening) = self.try_again(known, access, &token).await?;
@@ -220,13 +233,11 @@ impl Page {
 
     async fn try_again(&self, known: &Known, access: &Access, token: &Token) -> Result<(Job, Opening), Trouble> {
         loop {
-            dom::show(&self.again, true);
-            dom::next(&self.again, "click").await;
-            dom::show(&self.again, false);
+            self.wish_to_try_again().await;
             self.text.clear();
             self.shelf.clear();
             match self.open(known, access, token.clone()).await {
-                Err(trouble) if trouble.passes() || trouble == Trouble::Cancelled => {
+                Err(trouble) if trouble.may_be_tried_again() => {
                     self.panel.end();
                     self.panel.tell(&trouble);
                 }
@@ -235,16 +246,27 @@ impl Page {
         }
     }
 
+    /// Waits until the user wants another try.
+    async fn wish_to_try_again(&self) {
+        dom::show(&self.again, true);
+        let _ = self.again.focus();
+        dom::next(&self.again, "click").await;
+        dom::show(&self.again, false);
+    }
+
     /// Everything has been read: what was to burn is destroyed now, not when its lease ends.
     async fn destroy(&self, known: &Known, lease: &Token) {
-        let words = match client::delete(&self.panel.idle_job(), &known.id, lease).await {
-            Ok(()) | Err(Trouble::NotFound | Trouble::Burnt) => {
-                "The paste is destroyed on the server. What you see is the only copy: save it before you close this page."
-            }
-            Err(_) => {
-                "The paste was read. The server destroys it within ten minutes. Save it before you close this page."
-            }
+        let (life, words) = match client::delete(&self.panel.idle_job(), &known.id, lease).await {
+            Ok(()) | Err(Trouble::NotFound | Trouble::Burnt) => (
+                "Destroyed",
+                "The paste is destroyed on the server. What you see is the only copy: save it before you close this page.",
+            ),
+            Err(_) => (
+                "Destroyed within ten minutes",
+                "The paste was read. The server destroys it within ten minutes. Save it before you close this page.",
+            ),
         };
+        let _ = tools::say_life(life);
         self.panel.say(words);
     }
 

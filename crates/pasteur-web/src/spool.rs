@@ -7,6 +7,7 @@
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
@@ -24,6 +25,8 @@ use crate::{dom, random};
 const PREFIX: &str = "pasteur-visit-";
 /// From this many bytes on a file goes to disk.
 const LARGE: u64 = 8 << 20;
+/// Bytes are given to the browser in lumps of at least this size.
+const LUMP: usize = 1 << 18;
 /// Every blob's type: a browser saves it, and never renders it in this origin.
 const TYPE: &str = "application/octet-stream";
 
@@ -66,6 +69,7 @@ pub(crate) struct Spool {
     index: usize,
     room: Room,
     parts: Array,
+    held: Vec<u8>,
     len: u64,
     disk: Disk,
 }
@@ -81,7 +85,7 @@ enum Disk {
 impl Spool {
     /// For the file of this place among the paste's files.
     pub(crate) fn new(room: &Room, index: usize) -> Self {
-        Self { index, room: room.clone(), parts: Array::new(), len: 0, disk: Disk::Untried }
+        Self { index, room: room.clone(), parts: Array::new(), held: Vec::new(), len: 0, disk: Disk::Untried }
     }
 
     pub(crate) fn index(&self) -> usize {
@@ -93,9 +97,39 @@ impl Spool {
         self.len
     }
 
-    /// Takes the next bytes.
-    pub(crate) async fn write(&mut self, bytes: &Uint8Array) -> Result<(), Trouble> {
-        self.len += u64::from(bytes.length());
+    /// Takes the next bytes. They are passed on in lumps, since a file may be made to come in a million crumbs.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.len += bytes.len() as u64;
+        if self.held.is_empty() && bytes.len() >= LUMP {
+            return self.pass_on(&Uint8Array::from(bytes)).await;
+        }
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= LUMP { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), Trouble> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let bytes = Uint8Array::from(&self.held[..]);
+        self.held.clear();
+        self.pass_on(&bytes).await
+    }
+
+    /// The whole file.
+    pub(crate) async fn finish(mut self) -> Result<Blob, Trouble> {
+        self.flush().await?;
+        match self.disk {
+            Disk::Open(file, sink) => {
+                written(Ok(sink.close())).await?;
+                let file: Blob = settled(file.get_file()).await.ok_or(Trouble::NoRoom)?;
+                file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), TYPE).map_err(|_| Trouble::NoRoom)
+            }
+            Disk::Untried | Disk::None => blob(&self.parts),
+        }
+    }
+
+    async fn pass_on(&mut self, bytes: &Uint8Array) -> Result<(), Trouble> {
         if matches!(self.disk, Disk::Untried) && self.len > LARGE {
             self.disk = match self.room.file().await {
                 Some((file, sink)) => {
@@ -115,18 +149,6 @@ impl Spool {
                 self.parts.push(&part);
                 Ok(())
             }
-        }
-    }
-
-    /// The whole file.
-    pub(crate) async fn finish(self) -> Result<Blob, Trouble> {
-        match self.disk {
-            Disk::Open(file, sink) => {
-                written(Ok(sink.close())).await?;
-                let file: Blob = settled(file.get_file()).await.ok_or(Trouble::NoRoom)?;
-                file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), TYPE).map_err(|_| Trouble::NoRoom)
-            }
-            Disk::Untried | Disk::None => blob(&self.parts),
         }
     }
 }

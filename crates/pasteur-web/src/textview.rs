@@ -1,6 +1,7 @@
 //! The text of a paste on the page, as text and never as HTML, shown while it arrives.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use js_sys::{Array, Uint8Array};
@@ -14,6 +15,8 @@ use crate::utf8::{Decoder, block_end};
 
 /// Bytes in a block. The browser lays out only the blocks in sight.
 const BLOCK: usize = 32 << 10;
+/// A line without end is broken for the eye after this many bytes of a block, or no browser could lay it out.
+const LONGEST: usize = 256 << 10;
 /// No more than this is put on the page; the rest is in what Save all saves.
 const MOST: u64 = 8 << 20;
 
@@ -23,6 +26,8 @@ pub(crate) struct TextView {
     block: RefCell<Option<Element>>,
     in_block: Cell<usize>,
     decoder: RefCell<Decoder>,
+    /// Bytes that have come since the last flush.
+    held: RefCell<Vec<u8>>,
     shown: Cell<u64>,
     len: Cell<u64>,
     /// The whole text in the browser's keeping.
@@ -36,6 +41,7 @@ impl TextView {
             block: RefCell::default(),
             in_block: Cell::default(),
             decoder: RefCell::default(),
+            held: RefCell::default(),
             shown: Cell::default(),
             len: Cell::default(),
             parts: RefCell::new(Array::new()),
@@ -48,6 +54,7 @@ impl TextView {
         self.block.replace(None);
         self.in_block.set(0);
         self.decoder.replace(Decoder::default());
+        self.held.take();
         self.shown.set(0);
         self.len.set(0);
         self.parts.replace(Array::new());
@@ -82,13 +89,22 @@ impl TextView {
         text.and_then(|t| t.as_string()).ok_or(Trouble::NoRoom)
     }
 
-    /// Adds bytes of text.
-    pub(crate) fn push(&self, bytes: &[u8]) -> Result<(), Trouble> {
+    /// Adds bytes of text. They are held, since a text may be made to come in a million crumbs.
+    pub(crate) fn push(&self, bytes: &[u8]) {
         self.len.set(self.len.get() + bytes.len() as u64);
+        self.held.borrow_mut().extend_from_slice(bytes);
+    }
+
+    /// Shows what is held.
+    pub(crate) fn flush(&self) -> Result<(), Trouble> {
+        let bytes = self.held.take();
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let room = MOST.saturating_sub(self.shown.get());
         let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
         self.shown.set(self.shown.get() + fits as u64);
-        let part = blob(&Array::of1(&Uint8Array::from(bytes)))?;
+        let part = blob(&Array::of1(&Uint8Array::from(&bytes[..])))?;
         self.parts.borrow().push(&part);
         let text = self.decoder.borrow_mut().push(&bytes[..fits]);
         self.add(&text)
@@ -96,6 +112,7 @@ impl TextView {
 
     /// The text is whole.
     pub(crate) fn finish(&self) -> Result<(), Trouble> {
+        self.flush()?;
         let rest = self.decoder.borrow_mut().finish();
         self.add(&rest)
     }
@@ -106,7 +123,8 @@ impl TextView {
         }
         while !text.is_empty() {
             // A block ends with a line, so that no line break appears which the text does not have.
-            let end = block_end(text, BLOCK.saturating_sub(self.in_block.get()));
+            let has = self.in_block.get();
+            let end = block_end(text, BLOCK.saturating_sub(has), LONGEST.saturating_sub(has));
             let (now, rest) = text.split_at(end.unwrap_or(text.len()));
             let node = dom::document()?.create_text_node(now);
             let _ = self.block()?.append_child(&node);

@@ -60,12 +60,16 @@ pub(crate) fn show(page: &Page) -> Result<(), Trouble> {
 
 /// Says how long the paste lives.
 pub(crate) fn tell_life(info: &Info) -> Result<(), Trouble> {
-    let life: HtmlElement = dom::by_id("life")?;
-    let words = match info.expires_at {
+    say_life(&match info.expires_at {
         Some(at) => format!("Expires {}", done::date(at)),
         None => String::from("Never expires"),
-    };
-    dom::text(&life, &words);
+    })
+}
+
+/// Says what has become of the paste's life.
+pub(crate) fn say_life(words: &str) -> Result<(), Trouble> {
+    let life: HtmlElement = dom::by_id("life")?;
+    dom::text(&life, words);
     Ok(())
 }
 

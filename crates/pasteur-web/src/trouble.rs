@@ -89,6 +89,11 @@ impl Trouble {
         matches!(self, Self::Offline | Self::TooMany(_) | Self::Server)
     }
 
+    /// Whether the user is offered another try.
+    pub(crate) fn may_be_tried_again(&self) -> bool {
+        self.passes() || *self == Self::Cancelled
+    }
+
     /// The sentence for the page.
     pub(crate) fn words(&self) -> String {
         let fixed = match self {

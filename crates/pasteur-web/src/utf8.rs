@@ -47,11 +47,13 @@ fn begins_character(bytes: &[u8]) -> bool {
     core::str::from_utf8(bytes).is_err_and(|e| e.error_len().is_none())
 }
 
-/// Where to end the first of the blocks that `text` is shown in: after a line's end at or past `wanted` bytes, or
-/// nowhere if no line ends there.
-pub(crate) fn block_end(text: &str, wanted: usize) -> Option<usize> {
-    let from = wanted.saturating_sub(1).min(text.len());
-    text.as_bytes()[from..].iter().position(|&b| b == b'\n').map(|at| from + at + 1)
+/// Where to end the first of the blocks that `text` is shown in: after a line's end at or past `wanted` bytes, but
+/// before `most` bytes have gone by; nowhere if neither is reached.
+pub(crate) fn block_end(text: &str, wanted: usize, most: usize) -> Option<usize> {
+    let until = text.floor_char_boundary(most);
+    let from = wanted.saturating_sub(1).min(until);
+    let line = text.as_bytes()[from..until].iter().position(|&b| b == b'\n').map(|at| from + at + 1);
+    line.or((until < text.len()).then_some(until))
 }
 
 #[cfg(test)]
@@ -82,11 +84,19 @@ mod tests {
 
     #[test]
     fn blocks_end_with_lines() {
-        assert_eq!(block_end("ab\ncd\nef", 1), Some(3));
-        assert_eq!(block_end("ab\ncd\nef", 3), Some(3));
-        assert_eq!(block_end("ab\ncd\nef", 4), Some(6));
-        assert_eq!(block_end("ab\ncd\nef", 7), None);
-        assert_eq!(block_end("", 10), None);
-        assert_eq!(block_end("é\n", 0), Some(3));
+        assert_eq!(block_end("ab\ncd\nef", 1, 99), Some(3));
+        assert_eq!(block_end("ab\ncd\nef", 3, 99), Some(3));
+        assert_eq!(block_end("ab\ncd\nef", 4, 99), Some(6));
+        assert_eq!(block_end("ab\ncd\nef", 7, 99), None);
+        assert_eq!(block_end("", 10, 99), None);
+        assert_eq!(block_end("é\n", 0, 99), Some(3));
+    }
+
+    #[test]
+    fn a_line_without_end_is_broken_between_characters() {
+        assert_eq!(block_end("abcdef", 2, 4), Some(4));
+        assert_eq!(block_end("abcdef", 2, 6), None);
+        assert_eq!(block_end("abéd", 2, 3), Some(2));
+        assert_eq!(block_end("abc\n", 0, 0), Some(0), "a block that is full ends before this text");
     }
 }
