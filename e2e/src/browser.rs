@@ -20,6 +20,9 @@ use crate::{STEP, process};
 /// How often a state that is waited for is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How many looks in a row have to find a download empty, with nothing being written, for it to be an empty file.
+const EMPTY: u32 = 20;
+
 /// A page's colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -267,14 +270,20 @@ impl Browser {
     /// It is not there within the limit; what is there is told.
     pub async fn downloaded(&self, name: &str, limit: Duration) -> Result<PathBuf> {
         let deadline = Instant::now() + limit;
+        let path = self.downloads().join(name);
+        let mut empty = 0;
         loop {
             let mut names = Vec::new();
             for entry in fs::read_dir(self.downloads())? {
                 names.push(entry?.file_name().to_string_lossy().into_owned());
             }
-            // Chromium writes to another name and renames when all is there.
-            if names.iter().any(|n| n == name) {
-                return Ok(self.downloads().join(name));
+            // Chromium holds the name with an empty file, writes to another, and renames that when all is there.
+            let writing = names.iter().any(|n| n.ends_with(".crdownload"));
+            match fs::metadata(&path) {
+                Ok(file) if !writing && file.len() > 0 => return Ok(path),
+                Ok(_) if !writing && empty >= EMPTY => return Ok(path),
+                Ok(_) if !writing => empty += 1,
+                _ => empty = 0,
             }
             if Instant::now() >= deadline {
                 let said = self.evaluate("document.body.innerText").await.unwrap_or_default();

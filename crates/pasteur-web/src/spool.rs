@@ -123,6 +123,10 @@ impl Spool {
             Disk::Open(file, sink) => {
                 written(Ok(sink.close())).await?;
                 let file: Blob = settled(file.get_file()).await.ok_or(Trouble::NoRoom)?;
+                // A file that lacks bytes is not to be offered as if it were whole.
+                if file.size() as u64 != self.len {
+                    return Err(Trouble::NoRoom);
+                }
                 file.slice_with_f64_and_f64_and_content_type(0.0, file.size(), TYPE).map_err(|_| Trouble::NoRoom)
             }
             Disk::Untried | Disk::None => blob(&self.parts),
