@@ -53,6 +53,11 @@ impl History {
         self.folder.join("history.jsonl")
     }
 
+    /// Another file of this user's, beside the history.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Adds a paste, and forgets those that have expired.
     pub(crate) fn add(&self, entry: Entry) -> io::Result<()> {
         let now = human::now();
@@ -97,6 +102,16 @@ impl History {
         file.sync_all()?;
         fs::rename(new, self.path())
     }
+}
+
+/// Writes a file that is the user's alone, its folder too.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        make_private_folder(folder)?;
+    }
+    let mut file = private(path, OpenOptions::new().write(true).create(true).truncate(true))?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// The file's entries; a line that is none (of a newer version, or damaged) is passed over.

@@ -5,6 +5,7 @@
 
 mod folder;
 mod interrupt;
+mod lease;
 mod text;
 mod unpack;
 
@@ -20,6 +21,7 @@ use crate::pipe::Ahead;
 use crate::progress::Progress;
 use crate::secret;
 use folder::{Folder, Saved};
+use lease::Kept;
 use unpack::Unpacked;
 
 /// How often a typed password may be wrong.
@@ -63,8 +65,13 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
     let link = Link::parse(&secret::argument_or_stdin(&args.link, "Link")?);
     let link = link.map_err(|e| Failure::Link(e.to_string()))?;
     let server = Server::new(&link.base);
-    let info = server.info(&link.id)?;
-    if info.state == PasteState::Claimed {
+    let kept = Kept::of(&link.base, &link.id);
+    let info = server.info(&link.id).inspect_err(|failure| {
+        if matches!(failure.kind(), Some(Kind::Burnt | Kind::NotFound)) {
+            kept.forget();
+        }
+    })?;
+    if info.state == PasteState::Claimed && kept.find().is_none() {
         return Err(Failure::Problem(Box::new(Problem::new(Kind::Burnt))));
     }
     let header = PublicHeader::decode(&info.header).map_err(|e| Failure::Damaged(e.to_string()))?;
@@ -74,6 +81,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
     }
     let hidden = args.output.quiet || args.output.json;
     let Unlocked { keys, content, lease } = unlock(args, &link, &server, &info, &header)?;
+    let again = lease.as_ref().is_some_and(|lease| kept.keep(lease)) && !hidden;
 
     let progress = Progress::start("Fetching", Some(info.size), hidden);
     let watching = interrupt::clean_up(folder.leftovers(), progress.clone());
@@ -83,9 +91,16 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
     let opened = envelope::io::OpenReader::new(fetched, keys.content_key(), info.header.as_bytes());
     let unpacked = unpack::run(opened, &mut folder, &progress, args.output.json, header.burn);
     progress.end();
-    let unpacked = unpacked?;
-    let saved = folder.keep(header.burn)?;
+    let received = unpacked.and_then(|unpacked| folder.keep(header.burn).map(|saved| (unpacked, saved)));
+    let (unpacked, saved) = received.inspect_err(|_| {
+        if again {
+            eprintln!("pasteur: the paste is claimed for you: within ten minutes, the same command can read it again");
+        }
+    })?;
     let burnt = lease.is_some_and(|lease| destroy(&server, &link, &lease, args.output.quiet));
+    if burnt {
+        kept.forget();
+    }
     tell(args, &link, &unpacked, &saved, burnt)
 }
 
@@ -136,11 +151,15 @@ fn open(
         let content = Content::open(server, link.id, info.size, access).map_err(wrong)?;
         return Ok(Unlocked { keys, content, lease: None });
     }
-    let claimed = server.claim(&link.id, &keys.read_token()).map_err(wrong)?;
-    let access = Access { token: claimed.lease.clone(), retries };
+    let left = Kept::of(&link.base, &link.id).find().filter(|_| info.state == PasteState::Claimed);
+    let lease = match left {
+        Some(lease) => lease,
+        None => server.claim(&link.id, &keys.read_token()).map_err(wrong)?.lease,
+    };
+    let access = Access { token: lease.clone(), retries };
     // From here on this is the one reader ever: a first failure is no reason to give up.
     let content = Content::persistent(server, link.id, info.size, access);
-    Ok(Unlocked { keys, content, lease: Some(claimed.lease) })
+    Ok(Unlocked { keys, content, lease: Some(lease) })
 }
 
 /// Destroys a paste that was read. Where the server cannot be told, the lease's end does it.

@@ -63,3 +63,20 @@ fn two_readers_race_and_one_wins() {
         assert_eq!(loser.out(), "");
     }
 }
+
+#[test]
+fn what_was_claimed_and_not_read_is_taken_up_by_the_same_command() {
+    let world = World::new();
+    let link = world.put(&["--burn"], b"once");
+    // Standard output is full: the text is lost, the claim made.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let failed = world.command(&["get", &link]).stdout(full).output().unwrap();
+    assert_eq!(failed.status.code(), Some(7));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("same command"), "{failed:?}");
+    // Nobody else has the lease.
+    let other = world.command(&["get", &link]).env("XDG_STATE_HOME", world.path("other")).output().unwrap();
+    assert_eq!(other.status.code(), Some(3));
+    assert_eq!(world.run(&["get", &link]).ok().out(), "once");
+    world.run(&["get", &link]).fails(3, &[]);
+    assert!(names(&world.path("state/pasteur")).iter().all(|name| !name.starts_with("lease")));
+}
