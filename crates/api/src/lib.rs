@@ -14,4 +14,4 @@ pub use header::{HeaderError, Kdf, MAX_HEADER, PublicHeader};
 pub use id::{Id, IdError};
 pub use problem::{Kind, Problem};
 pub use token::{Token, TokenError};
-pub use wire::{Claimed, Created, Expiry, ExpiryError, Info, PasteState, ServerLimits, field, path};
+pub use wire::{Claimed, Created, Expiry, ExpiryError, Info, LONGEST_LIFE, PasteState, ServerLimits, field, path};

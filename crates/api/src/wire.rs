@@ -105,10 +105,13 @@ pub struct ServerLimits {
     pub max_expiry: Option<u64>,
 }
 
+/// The longest life in seconds: 100 years of 365 days. So every time there is can be told in JavaScript's numbers.
+pub const LONGEST_LIFE: u64 = 100 * 365 * 86_400;
+
 /// How long a paste lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// This many seconds, at least 1.
+    /// This many seconds, from 1 to [`LONGEST_LIFE`].
     In(u64),
     /// Until it is deleted.
     Never,
@@ -125,7 +128,8 @@ impl FromStr for Expiry {
         if text.starts_with('0') || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(ExpiryError);
         }
-        text.parse().map(Self::In).map_err(|_| ExpiryError)
+        let seconds = text.parse().ok().filter(|&seconds| seconds <= LONGEST_LIFE);
+        seconds.map(Self::In).ok_or(ExpiryError)
     }
 }
 
@@ -144,7 +148,7 @@ pub struct ExpiryError;
 
 impl fmt::Display for ExpiryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the life time is a number of seconds of at least 1, or \"never\"")
+        write!(f, "the life time is a number of seconds from 1 to {LONGEST_LIFE}, or \"never\"")
     }
 }
 
@@ -158,10 +162,10 @@ mod tests {
 
     #[test]
     fn an_expiry_is_seconds_or_never() {
-        for good in ["1", "86400", "never"] {
+        for good in ["1", "86400", "3153600000", "never"] {
             assert_eq!(good.parse::<Expiry>().unwrap().to_string(), good);
         }
-        for bad in ["", "0", "01", "-1", "+1", "1d", "Never", "18446744073709551616"] {
+        for bad in ["", "0", "01", "-1", "+1", "1d", "Never", "3153600001", "18446744073709551616"] {
             assert_eq!(bad.parse::<Expiry>(), Err(ExpiryError), "{bad}");
         }
     }

@@ -7,7 +7,7 @@ const UNITS: [(char, u64); 6] =
     [('y', 365 * 86_400), ('w', 7 * 86_400), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 /// The longest life that can be asked for: a hundred years.
-const LONGEST: u64 = 100 * 365 * 86_400;
+const LONGEST: u64 = api::LONGEST_LIFE;
 
 /// Why a life time was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

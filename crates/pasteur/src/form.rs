@@ -4,7 +4,7 @@
 use api::{Expiry, Kind, MAX_HEADER, Problem, PublicHeader, Token, field};
 use bytes::Bytes;
 use http::HeaderValue;
-use multipart_form::{Boundary, ErrorKind, Event, Head, Limits, Parser};
+use multipart_form::{Boundary, ErrorKind, Event, Head, Limits, Parser, TransferEncoding};
 
 use crate::failure::Failure;
 
@@ -167,6 +167,9 @@ fn begin(next: usize, head: &Head<'_>) -> Result<usize, Failure> {
             return Err(malformed(format!("part \"{name}\" came where \"{expected}\" has to: the order is fixed")));
         }
         None => return Err(malformed(format!("part \"{name}\" is not one of header, read, expires_in, content"))),
+    }
+    if head.transfer_encoding() != Ok(TransferEncoding::Identity) {
+        return Err(malformed(format!("part \"{name}\" has a Content-Transfer-Encoding: send its bytes as they are")));
     }
     if next == CONTENT
         && head.content_type_raw().is_some()

@@ -117,7 +117,7 @@ fn schemas() -> Value {
             "properties": {
                 "header": {"type": "string", "maxLength": MAX_HEADER, "description": "The public header: JSON, kept and given back verbatim."},
                 "read": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$", "description": "SHA-256 of the read token, base64url without padding."},
-                "expires_in": {"type": "string", "pattern": "^(never|[1-9][0-9]*)$", "description": "Seconds of life, or never."},
+                "expires_in": {"type": "string", "pattern": "^(never|[1-9][0-9]*)$", "description": "Seconds of life, from 1 to 3153600000 (100 years), or never."},
                 "content": {"type": "string", "contentMediaType": "application/octet-stream", "description": "The ciphertext."},
             },
         },

@@ -81,7 +81,10 @@ async fn parts_that_say_something_wrong() {
     .await;
     let text = Form { part_lines: "content-type: text/plain\r\n", ..good.clone() };
     refused(&world, text.request(), Kind::UnsupportedType, &["content", "application/octet-stream"]).await;
-    let octets = Form { part_lines: "Content-Type: Application/Octet-Stream\r\n", ..good };
+    let encoded = Form { part_lines: "Content-Transfer-Encoding: base64\r\n", ..good.clone() };
+    refused(&world, encoded.request(), Kind::Malformed, &["content", "Content-Transfer-Encoding"]).await;
+    let octets =
+        Form { part_lines: "Content-Type: Application/Octet-Stream\r\nContent-Transfer-Encoding: binary\r\n", ..good };
     assert_eq!(world.ask(octets.request()).await.status, 201);
     world.end().await;
 }
