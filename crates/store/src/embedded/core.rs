@@ -29,6 +29,8 @@ pub(super) struct Core {
     pub(super) room: Arc<Semaphore>,
     /// Bytes of content in the memory of uploads under way.
     pub(super) buffered: AtomicUsize,
+    /// Bytes of content that readers have handed out and nobody has dropped yet.
+    pub(super) handed_out: Arc<AtomicUsize>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     pool: Pool,
 }
@@ -41,6 +43,7 @@ impl Core {
             tasks,
             room: Arc::new(Semaphore::new(PIECES_WAITING)),
             buffered: AtomicUsize::new(0),
+            handed_out: Arc::default(),
             snapshot: RwLock::new(None),
             pool: Pool::new(READERS),
         }

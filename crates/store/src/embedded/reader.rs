@@ -1,12 +1,20 @@
 //! Content on its way out.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use api::Id;
 use bytes::Bytes;
 
 use super::core::Core;
 use crate::{Error, Reader, Result};
+
+/// What all readers together may have handed out in whole pieces. Past it each gives but [`FEW`] bytes at a time, so
+/// that clients which take nothing, however many, hold little more than this.
+const HANDED_OUT: usize = 16 << 20;
+/// Bytes of a piece where much is handed out already.
+const FEW: u64 = 16 * 1024;
 
 /// A reader of the embedded store. Between two calls it holds nothing of the database, so that a slow one keeps no
 /// space from being used again.
@@ -36,9 +44,11 @@ impl Reader for EmbeddedReader {
             }
             Rest::Pieces { start, end, .. } if *start >= *end => Ok(None),
             Rest::Pieces { upload, start, end } => {
-                if let Some(piece) = self.core.piece(*upload, *start, *end).await? {
+                let crowded = self.core.handed_out.load(Relaxed) > HANDED_OUT;
+                let until = if crowded { start.saturating_add(FEW).min(*end) } else { *end };
+                if let Some(piece) = self.core.piece(*upload, *start, until).await? {
                     *start += piece.len() as u64;
-                    return Ok(Some(piece));
+                    return Ok(Some(Bytes::from_owner(HandedOut::new(piece, &self.core.handed_out))));
                 }
                 // The paste went away meanwhile: say how.
                 let (id, now) = (self.id, self.core.now());
@@ -46,5 +56,30 @@ impl Reader for EmbeddedReader {
                 Err(Error::Damaged("a piece of a paste's content is missing".to_owned()))
             }
         }
+    }
+}
+
+/// Bytes that are counted until they are dropped.
+struct HandedOut {
+    bytes: Bytes,
+    sum: Arc<AtomicUsize>,
+}
+
+impl HandedOut {
+    fn new(bytes: Bytes, sum: &Arc<AtomicUsize>) -> Self {
+        sum.fetch_add(bytes.len(), Relaxed);
+        Self { bytes, sum: Arc::clone(sum) }
+    }
+}
+
+impl AsRef<[u8]> for HandedOut {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for HandedOut {
+    fn drop(&mut self) {
+        self.sum.fetch_sub(self.bytes.len(), Relaxed);
     }
 }
