@@ -8,6 +8,7 @@
 
 mod axe;
 mod browser;
+mod clockwork;
 mod control;
 mod elsewhere;
 mod files;

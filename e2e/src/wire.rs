@@ -24,6 +24,8 @@ struct State {
     down: Direction,
     up: Direction,
     cuts: usize,
+    /// Bytes of the server's answers so far.
+    answered: u64,
     /// Bytes a second each way; 0 is as fast as it goes.
     rate: u64,
 }
@@ -87,6 +89,12 @@ impl Wire {
         self.lock().cuts
     }
 
+    /// How many bytes the server has sent over it.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.lock().answered
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,7 +138,11 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<Sta
         };
         let ((pass, cut), rate) = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            (state.budget(way, n), state.rate)
+            let budget = state.budget(way, n);
+            if let Way::Down = way {
+                state.answered += budget.0 as u64;
+            }
+            (budget, state.rate)
         };
         if let Some(micros) = (n as u64 * 1_000_000).checked_div(rate) {
             sleep(Duration::from_micros(micros)).await;
@@ -181,6 +193,6 @@ mod tests {
             let _ = stream.read_to_end(&mut got).await;
             assert_eq!(got.len(), expected);
         }
-        assert_eq!(wire.cuts(), 1);
+        assert_eq!((wire.cuts(), wire.answered()), (1, 1300));
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing fails for being slow: a table says what was measured and what the goal is. The programs are release builds, the load comes
 //! from `wrk`, the peer for static pages is nginx.
 
+mod browser;
 mod crates;
 mod load;
 mod report;
@@ -32,6 +33,7 @@ type Group = (&'static str, fn(&mut Bench) -> Result<()>);
 const GROUPS: &[Group] = &[
     ("server", server::run),
     ("transfer", transfer::run),
+    ("browser", browser::run),
     ("envelope", crates::envelope),
     ("store", crates::store),
     ("multipart", crates::multipart),
