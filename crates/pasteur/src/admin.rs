@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use api::Kind;
+use api::{Id, Kind};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use paf::http::Body;
 use paf::{Counters, Stop};
-use store::Store;
+use store::{Error as StoreError, Store};
 use tower_service::Service;
 
 use crate::answer::Answer;
@@ -49,10 +49,14 @@ impl<S: Store> Admin<S> {
         if self.stop.is_pulled() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
-        match self.app.store.usage().await {
-            Ok(_) => text(StatusCode::OK, "ready\n".into()),
-            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("the store does not answer: {error}\n")),
+        // A look-up that goes through the database, of an id that nothing has.
+        if let Some(nobody) = Id::from_random(&[0; Id::LEN])
+            && let Err(error) = self.app.store.find(&nobody).await
+            && !matches!(error, StoreError::NotFound | StoreError::Burnt)
+        {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("the store does not answer: {error}\n"));
         }
+        text(StatusCode::OK, "ready\n".into())
     }
 }
 
