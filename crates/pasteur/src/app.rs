@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use api::{Kind, Problem, ServerLimits};
 use bytes::Bytes;
 use device::{Clock, Peer, Random};
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use paf::http::Body;
 use store::Store;
 use tower_service::Service;
@@ -86,6 +86,10 @@ impl<S: Store> App<S> {
     }
 
     async fn route(&self, route: Route<'_>, head: &Parts, body: Body, origin: Origin) -> Outcome {
+        // RFC 9112, section 3.2. A request that leaves it open whom it is for may mean another server to a proxy.
+        if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
+            return Err(Problem::new(Kind::Malformed).detail("a request has exactly one Host").into());
+        }
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
         match (route, &head.method) {
             (Route::Pastes, &Method::POST) => handlers::create(self, head, body, origin).await,

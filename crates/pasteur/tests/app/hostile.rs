@@ -108,3 +108,13 @@ async fn an_upload_under_way_is_finished_when_the_server_stops() {
     world.end().await;
     assert!(log.text().contains("stopping") && log.text().ends_with("stopped\n"), "{}", log.text());
 }
+
+#[tokio::test]
+async fn a_request_says_once_whom_it_is_for() {
+    let world = World::new().await;
+    for lines in ["", "host: a\r\nhost: a\r\n", "host: a\r\nHost: b\r\n"] {
+        let said = world.ask(format!("GET / HTTP/1.1\r\n{lines}\r\n")).await;
+        assert_eq!((said.status, said.text().contains("exactly one Host")), (400, true), "{lines:?}");
+    }
+    world.end().await;
+}
