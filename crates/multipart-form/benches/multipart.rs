@@ -1,7 +1,13 @@
 //! The figures of this crate beside those of its peers, in one run: `cargo bench -p multipart-form [-- --quick|--json]`.
 //!
 //! One core and its time (not the wall's), chunks of 64 KiB, medians of five. `--quick` runs everything once on small bodies, to see that it runs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a bench stops where it fails"
+)]
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -1,5 +1,5 @@
 //! Every adapter tells of every case what the core tells.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 #[path = "fuzz/events.rs"]
 mod events;

@@ -1,5 +1,5 @@
 //! Every case of `tests/CASES.md`, under every split that page lists.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 #[path = "../examples/support/form.rs"]
 mod form;

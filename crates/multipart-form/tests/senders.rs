@@ -1,5 +1,5 @@
 //! Forms of real senders, recorded as they are sent and read under several splits.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 #[path = "support/install.rs"]
 mod install;

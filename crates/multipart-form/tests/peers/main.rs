@@ -1,6 +1,6 @@
 //! Differential runs: what other readers make of the cases, and of generated forms. Where a peer reads a case as we do not,
 //! `docs/multipart-disagreements.md` says why.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 #[path = "../support/install.rs"]
 mod install;
