@@ -59,7 +59,7 @@ impl Default for Config {
         Self {
             listen: Vec::new(),
             admin_listen: Vec::new(),
-            max_paste: 1 << 30,
+            max_paste: 2 << 30,
             max_expiry: None,
             create_rate: 300,
             wrong_token_rate: 30,

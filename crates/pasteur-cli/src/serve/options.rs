@@ -145,3 +145,23 @@ impl ServeOptions {
 fn memory(text: &str) -> Result<usize, String> {
     usize::try_from(size(text)?).map_err(|_| String::from("more than this machine can address"))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::args::{Args, Command};
+
+    #[test]
+    fn the_defaults_are_the_applications_own() {
+        let args = Args::try_parse_from(["pasteur", "serve", "--store", "x"]).unwrap();
+        let Command::Serve(options) = args.command else { panic!("another command") };
+        let (ours, theirs) = (options.config(), pasteur::Config::default());
+        assert_eq!((ours.max_paste, ours.max_expiry), (theirs.max_paste, theirs.max_expiry));
+        assert_eq!((ours.create_rate, ours.wrong_token_rate), (theirs.create_rate, theirs.wrong_token_rate));
+        assert_eq!(
+            (ours.sweep_every, ours.log, ours.log_clients),
+            (theirs.sweep_every, theirs.log, theirs.log_clients)
+        );
+    }
+}
