@@ -13,7 +13,9 @@ use crate::value::{TransferEncoding, is_token};
 /// A part's header, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartHead {
-    disposition: Option<Vec<u8>>,
+    /// Content-Disposition: its parameters, each with what comes before it.
+    name: Option<Vec<u8>>,
+    filename: Option<Vec<u8>>,
     content_type: Option<Vec<u8>>,
     encoding: Option<TransferEncoding>,
     more: Vec<u8>,
@@ -24,24 +26,20 @@ impl PartHead {
     /// so no name can break out of its line; nothing else is escaped.
     #[must_use]
     pub fn new(name: impl AsRef<[u8]>) -> Self {
-        let mut disposition = b"form-data; name=".to_vec();
-        quote(name.as_ref(), &mut disposition);
-        Self { disposition: Some(disposition), ..Self::bare() }
+        Self { name: Some(parameter(b"form-data; name=", name.as_ref())), ..Self::bare() }
     }
 
     /// A header without any field, as parts inside a nested multipart may have. A form's parts need a name.
     #[must_use]
     pub fn bare() -> Self {
-        Self { disposition: None, content_type: None, encoding: None, more: Vec::new() }
+        Self { name: None, filename: None, content_type: None, encoding: None, more: Vec::new() }
     }
 
-    /// Makes it a file. The name is escaped as [`new`](Self::new) does.
+    /// Makes it a file of this name, instead of the one it had. The name is escaped as [`new`](Self::new) does.
     #[must_use]
-    pub fn filename(mut self, filename: impl AsRef<[u8]>) -> Self {
-        let disposition = self.disposition.get_or_insert_with(|| b"attachment".to_vec());
-        disposition.extend_from_slice(b"; filename=");
-        quote(filename.as_ref(), disposition);
-        self
+    pub fn filename(self, filename: impl AsRef<[u8]>) -> Self {
+        let before: &[u8] = if self.name.is_some() { b"; filename=" } else { b"attachment; filename=" };
+        Self { filename: Some(parameter(before, filename.as_ref())), ..self }
     }
 
     /// Content-Type.
@@ -88,11 +86,12 @@ impl PartHead {
     }
 
     /// Its fields, in the order they are written.
-    fn pieces(&self) -> [&[u8]; 10] {
-        let [a, b, c] = line(b"Content-Disposition: ", self.disposition.as_deref());
-        let [d, e, f] = line(b"Content-Type: ", self.content_type.as_deref());
-        let [g, h, i] = line(b"Content-Transfer-Encoding: ", self.encoding.map(|e| e.as_str().as_bytes()));
-        [a, b, c, d, e, f, g, h, i, &self.more]
+    fn pieces(&self) -> [&[u8]; 11] {
+        let name = self.name.as_deref().or(self.filename.as_ref().map(|_| &[][..]));
+        let [a, b, d] = line(b"Content-Disposition: ", name);
+        let [e, f, g] = line(b"Content-Type: ", self.content_type.as_deref());
+        let [h, i, j] = line(b"Content-Transfer-Encoding: ", self.encoding.map(|e| e.as_str().as_bytes()));
+        [a, b, self.filename.as_deref().unwrap_or_default(), d, e, f, g, h, i, j, &self.more]
     }
 }
 
@@ -207,10 +206,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// How many bytes a part is, from its delimiter line to the CR LF behind its body of `body` bytes.
+    /// How many bytes a part is, from its delimiter line to the CR LF behind its body of `body` bytes; `u64::MAX` where it is
+    /// more.
     #[must_use]
     pub fn part_len(&self, head: &PartHead, body: u64) -> u64 {
-        self.begin_len(head) + body + 2
+        (self.begin_len(head) + 2).saturating_add(body)
     }
 
     /// How many bytes [`begin`](Self::begin) writes.
@@ -231,7 +231,7 @@ impl Encoder {
     }
 
     fn write_begin(&self, head: &PartHead, out: &mut Vec<u8>) -> Result<(), Error> {
-        if head.disposition.as_deref().is_some_and(|value| value.contains(&0)) {
+        if [&head.name, &head.filename].into_iter().flatten().any(|value| value.contains(&0)) {
             return Err(Error::new(ErrorKind::UnsafeHeader));
         }
         out.extend_from_slice(&self.boundary().delimiter()[2..]);
@@ -278,7 +278,9 @@ fn line<'a>(name: &'a [u8], value: Option<&'a [u8]>) -> [&'a [u8]; 3] {
     value.map_or([b""; 3], |value| [name, value, b"\r\n"])
 }
 
-fn quote(text: &[u8], out: &mut Vec<u8>) {
+/// A parameter's quoted value, behind what comes `before` it.
+fn parameter(before: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut out = before.to_vec();
     out.push(b'"');
     for &b in text {
         match b {
@@ -289,6 +291,7 @@ fn quote(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+    out
 }
 
 fn safe(value: &[u8]) -> Result<&[u8], Error> {

@@ -4,6 +4,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+#[cfg(feature = "std")]
+use crate::head::Head;
+
 /// A form that cannot be read or written. It names the fault, the offset in the body, the field and the limit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Inner>);
@@ -91,6 +94,13 @@ impl Error {
         Self::new(ErrorKind::Limit { which, value })
     }
 
+    /// A part that has more than `limit` bytes to be collected.
+    #[cfg(feature = "std")]
+    pub(crate) fn buffer(head: &Head<'_>, limit: usize) -> Self {
+        let error = Self::limit(Limit::BufferBytes, limit as u64).at(head.body_offset().saturating_add(limit as u64));
+        error.of(&head.name_raw().unwrap_or_default())
+    }
+
     pub(crate) fn at(mut self, offset: u64) -> Self {
         self.0.offset.get_or_insert(offset);
         self
@@ -109,7 +119,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Bytes of the body that had been taken when the fault was met, where the fault is in a body.
+    /// Where in the form the fault was met, in bytes from its first; `None` for a fault that is not in a form. It is the same
+    /// however the form was cut.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         self.0.offset

@@ -103,6 +103,12 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// Where in the form the part's body begins: bytes from the form's first.
+    #[must_use]
+    pub fn body_offset(&self) -> u64 {
+        self.index.body_at
+    }
+
     /// A copy of its own: two allocations.
     #[must_use]
     pub fn to_buf(&self) -> HeadBuf {

@@ -41,9 +41,9 @@
 //!
 //! # Two layers
 //!
-//! [`Parser::new`] reads what MIME allows; [`Parser::strict`] also refuses what a form may not be. What readers are known to
-//! disagree on is refused by both, since whoever stands in front of a service would see another form than it does: two
-//! Content-Dispositions, two names, a string without its end, a NUL or a bare CR or LF in a header.
+//! [`Parser::new`] reads what MIME allows; [`Parser::strict`] also refuses what a form may not be. Of what readers
+//! disagree on, that which is no form by any grammar is refused by both, since whoever stands in front of a service would see
+//! another form than it does: two Content-Dispositions, two names, a string without its end, a NUL or a bare CR or LF in a header.
 //!
 //! # Limits
 //!

@@ -3,7 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Limits, all on by default. Sizes are bytes; `u64::MAX` turns one off.
+/// Limits, all on by default. Sizes are bytes; `u64::MAX` turns one off, but for a header's bytes, which are at most 2 GiB, and
+/// for depth, which is at most [`Limits::MAX_DEPTH`].
+///
+/// A part that is a multipart itself is held to a part's limits too, by the bytes of all bodies inside together, where the
+/// parser is [`nested`](crate::Parser::nested).
 ///
 /// | limit | default |
 /// |---|---|
@@ -74,6 +78,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The most multiparts inside each other that any parser reads: the time that a byte takes grows with them.
+    pub const MAX_DEPTH: u64 = 64;
+
     /// The defaults for what is held in memory (headers and depth); everything that is only passed through is unlimited.
     #[must_use]
     pub fn unbounded() -> Self {
@@ -124,10 +131,10 @@ impl Limits {
         Self { preamble_bytes, ..self }
     }
 
-    /// Multiparts inside each other, the outermost included.
+    /// Multiparts inside each other, the outermost included; more than [`MAX_DEPTH`](Self::MAX_DEPTH) is that.
     #[must_use]
     pub fn depth(self, depth: u64) -> Self {
-        Self { depth, ..self }
+        Self { depth: depth.min(Self::MAX_DEPTH), ..self }
     }
 
     /// Bytes of a field's name.
@@ -142,7 +149,8 @@ impl Limits {
         Self { filename_bytes, ..self }
     }
 
-    /// Bytes of the body of each part of this name; instead of [`part_bytes`](Self::part_bytes), be it less or more.
+    /// Bytes of the body of each part of this name; instead of [`part_bytes`](Self::part_bytes), be it less or more. What is
+    /// inside such a part may not have more in all, whatever its names.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>, bytes: u64) -> Self {
         let name = name.into();
@@ -153,7 +161,8 @@ impl Limits {
         self
     }
 
-    /// Only these fields are expected. It is looked at for the parts of the outermost multipart.
+    /// Only these fields are expected. A part without a name inside another is of that one's field; without one in the form
+    /// itself it is unlisted.
     #[must_use]
     pub fn allow<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>, otherwise: Unlisted) -> Self {
         self.allowed = Some((names.into_iter().map(Into::into).collect(), otherwise));

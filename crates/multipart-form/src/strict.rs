@@ -17,6 +17,14 @@ pub(crate) fn check(head: &Head<'_>) -> Result<(), Error> {
 
 /// Any part.
 pub(crate) fn inner(head: &Head<'_>) -> Result<(), Error> {
+    // Which of two counts is what readers disagree on.
+    for (name, how) in
+        [("content-type", "two Content-Types"), ("content-transfer-encoding", "two Content-Transfer-Encodings")]
+    {
+        if head.fields().filter(|field| field.name().eq_ignore_ascii_case(name)).count() > 1 {
+            return Err(Error::new(ErrorKind::MalformedHeader(how)));
+        }
+    }
     head.transfer_encoding()?;
     match head.content_type() {
         Some(value) if value.is_multipart() => value.boundary().map(drop),

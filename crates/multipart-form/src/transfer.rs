@@ -62,15 +62,15 @@ impl Decoder {
         .ok_or_else(|| Error::new(ErrorKind::BadEncoding))
     }
 
-    /// Ends the body.
+    /// Ends the body, and appends what was held until it was certain.
     ///
     /// # Errors
     /// [`ErrorKind::BadEncoding`] where something is missing.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
         let complete = match self.0 {
             Decoding::Identity => true,
             Decoding::Base64(decoder) => decoder.finish(),
-            Decoding::QuotedPrintable(decoder) => decoder.finish(),
+            Decoding::QuotedPrintable(decoder) => decoder.finish(out),
         };
         if complete { Ok(()) } else { Err(Error::new(ErrorKind::BadEncoding)) }
     }
@@ -133,7 +133,7 @@ mod tests {
         for piece in input.chunks(chunk) {
             decoder.decode(piece, &mut out).ok()?;
         }
-        decoder.finish().ok().map(|()| out)
+        decoder.finish(&mut out).ok().map(|()| out)
     }
 
     #[test]
@@ -154,6 +154,7 @@ mod tests {
         assert_eq!(read("a= \t\r\nb").as_deref(), Some(&b"ab"[..]));
         assert_eq!(read("a=\nb").as_deref(), Some(&b"ab"[..]));
         assert_eq!(read("a \r b  ").as_deref(), Some(&b"a \r b"[..]));
+        assert_eq!(read("a \r").as_deref(), Some(&b"a \r"[..]));
         for bad in ["=4", "=x0", "=0x", "==", "= x", "=\rx"] {
             assert_eq!(read(bad), None, "{bad}");
         }

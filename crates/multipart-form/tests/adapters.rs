@@ -50,7 +50,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn fault(error: &Error) -> Told {
-    Told::Fault(error.kind(), error.field().map(String::from))
+    Told::Fault(error.kind(), error.offset(), error.field().map(String::from))
 }
 
 fn form_fault(error: ReadError<io::Error>) -> Told {
@@ -108,7 +108,7 @@ async fn flat(form: Form<impl Pieces<Error = io::Error>>) -> Vec<Told> {
             Ok(Piece::Part(head)) => told.push(Told::Part(fields(&head.as_head()))),
             Ok(Piece::Enter(head)) => told.push(Told::Enter(fields(&head.as_head()))),
             Ok(Piece::Leave) => told.push(Told::Leave),
-            Ok(Piece::End) => told.push(Told::End(0)),
+            Ok(Piece::End { dropped }) => told.push(Told::End(dropped)),
             Ok(Piece::Data(bytes)) => match told.last_mut() {
                 Some(Told::Body(body)) => body.extend_from_slice(&bytes),
                 _ => told.push(Told::Body(bytes.to_vec())),
@@ -244,11 +244,154 @@ async fn collecting_has_a_limit() {
     let parser = || Parser::strict(b"multipart/form-data; boundary=x", Limits::default()).unwrap();
     let mut form = Form::from_tokio_read(body.as_bytes(), parser());
     let error = form.next_field().await.unwrap().unwrap().text(4).await.unwrap_err();
-    assert_eq!(error.to_string(), "a field has too many bytes to be held in memory (limit 4), in field \"a\"");
+    assert_eq!(
+        error.to_string(),
+        "a field has too many bytes to be held in memory (limit 4), in field \"a\", at byte 51"
+    );
     // The form goes on behind it.
     assert!(form.next_field().await.unwrap().is_none());
     let mut form = ReadForm::new(body.as_bytes(), parser());
     let error = form.next_field().unwrap().unwrap().text(4).unwrap_err();
     assert!(matches!(error, ReadError::Form(error) if matches!(error.kind(), ErrorKind::Limit { value: 4, .. })));
     assert!(form.next_field().unwrap().is_none());
+}
+
+/// Parts that are cut at their limit, the second inside another.
+const CUT: &str = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nhello\r\n--x\r\nContent-Disposition: form-data; name=n\r\n\
+    Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nmore\r\n--y\r\n\r\nfour\r\n--y--\r\n--x\r\n\
+    Content-Disposition: form-data; name=z\r\n\r\nok\r\n--x--\r\n";
+
+fn cutting() -> Parser {
+    let limits = Limits::default().part_bytes(3).field("n", 6).overflow(multipart_form::Overflow::Truncate);
+    Parser::strict(b"multipart/form-data; boundary=x", limits).unwrap().nested(true)
+}
+
+type Cut = (String, usize, String, u64);
+
+fn cut() -> Vec<Cut> {
+    let row = |name: &str, depth, text: &str, dropped| (name.to_owned(), depth, text.to_owned(), dropped);
+    vec![row("a", 0, "hel", 2), row("", 1, "more", 0), row("", 1, "fo", 2), row("z", 0, "ok", 0)]
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_told_by_every_adapter() {
+    let name = |head: multipart_form::Head<'_>| head.name().unwrap_or_default().into_owned();
+    let chunk = || stream::iter(CUT.as_bytes().chunks(2).map(|chunk| Ok::<_, io::Error>(Bytes::from_static(chunk))));
+    let (mut by_read, mut form) = (Vec::new(), ReadForm::with_buffer(CUT.as_bytes(), cutting(), 2));
+    while let Some(mut field) = form.next_field().unwrap() {
+        let mut text = String::new();
+        field.read_to_string(&mut text).unwrap();
+        by_read.push((name(field.head()), field.depth(), text, field.dropped()));
+    }
+    assert_eq!(by_read, cut());
+    let (form, pump) = Form::from_stream(chunk(), cutting()).queued(100);
+    let pump = tokio::spawn(pump);
+    for mut form in [Form::from_stream(chunk(), cutting()).into_owned()] {
+        let mut owned = Vec::new();
+        while let Some(mut field) = form.next_field().await.unwrap() {
+            let mut text = Vec::new();
+            while let Some(bytes) = field.chunk().await.unwrap() {
+                text.extend_from_slice(&bytes);
+            }
+            owned.push((name(field.head()), field.depth(), String::from_utf8(text).unwrap(), field.dropped()));
+        }
+        assert_eq!(owned, cut());
+    }
+    assert_eq!(borrowed(form).await, cut());
+    pump.await.unwrap();
+    assert_eq!(borrowed(Form::from_stream(chunk(), cutting())).await, cut());
+    let told: Vec<_> = flat(Form::from_stream(chunk(), cutting())).await;
+    let dropped: Vec<u64> =
+        told.iter().filter_map(|told| if let Told::End(dropped) = told { Some(*dropped) } else { None }).collect();
+    assert_eq!(dropped, [2, 0, 2, 0]);
+}
+
+async fn borrowed(mut form: Form<impl Pieces<Error = io::Error>>) -> Vec<Cut> {
+    let mut read = Vec::new();
+    while let Some(field) = form.next_field().await.unwrap() {
+        let (name, depth) = (field.head().name().unwrap_or_default().into_owned(), field.depth());
+        let text = field.text(100).await.unwrap();
+        read.push((name, depth, text, form.dropped()));
+    }
+    read
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_wanted_is_drained() {
+    let rest = [CUT, "next request"].concat();
+    let chunks = || {
+        let chunks: Vec<_> =
+            rest.as_bytes().chunks(9).map(|chunk| Ok::<_, io::Error>(Bytes::copy_from_slice(chunk))).collect();
+        stream::iter(chunks)
+    };
+    // Limits that it would break are those of parts.
+    let parser = || {
+        let limits = Limits::default().part_bytes(4);
+        Parser::strict(b"multipart/form-data; boundary=x", limits).unwrap().nested(true)
+    };
+    let mut form = ReadForm::with_buffer(rest.as_bytes(), parser(), 9);
+    assert!(form.next_field().unwrap().is_some());
+    form.drain().unwrap();
+    assert!(form.next_field().unwrap().is_none());
+    let (left, read) = form.into_parts();
+    assert!([&read[..], left].concat().ends_with(b"next request"));
+    let mut form = Form::from_stream(chunks(), parser());
+    assert!(form.next_field().await.unwrap().is_some());
+    form.drain().await.unwrap();
+    assert!(form.next_field().await.unwrap().is_none());
+    let (mut form, pump) = Form::from_stream(chunks(), parser()).queued(100);
+    let pump = tokio::spawn(pump);
+    assert!(form.next_field().await.unwrap().is_some());
+    form.drain().await.unwrap();
+    assert!(form.next_field().await.unwrap().is_none());
+    pump.await.unwrap();
+    let mut form = Form::from_stream(chunks(), parser());
+    assert!(form.next_field().await.unwrap().is_some());
+    let error = form.next_field().await.map(|_| ());
+    assert!(error.is_ok(), "a field that is left is no fault either");
+}
+
+#[tokio::test]
+async fn errors_stay() {
+    let unexpected = |error: ReadError<io::Error>| matches!(error, ReadError::Form(error) if error.kind() == ErrorKind::UnexpectedEof);
+    let broken = || {
+        let head = Bytes::from_static(&CUT.as_bytes()[..60]);
+        stream::iter([Ok(head), Err(io::Error::other("gone")), Ok(Bytes::from_static(b"never read"))])
+    };
+    let mut form = Form::from_stream(broken(), cutting());
+    form.next_field().await.unwrap().unwrap();
+    assert!(matches!(form.next_field().await.unwrap_err(), ReadError::Source(_)));
+    for _ in 0..2 {
+        assert!(unexpected(form.next_field().await.unwrap_err()));
+    }
+    let (mut form, pump) = Form::from_stream(broken(), cutting()).queued(100);
+    let pump = tokio::spawn(pump);
+    form.next_field().await.unwrap().unwrap();
+    assert!(matches!(form.next_field().await.unwrap_err(), ReadError::Source(_)));
+    for _ in 0..2 {
+        assert!(unexpected(form.next_field().await.unwrap_err()));
+    }
+    pump.await.unwrap();
+    #[derive(Debug)]
+    struct Broken(bool);
+    impl Read for Broken {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            assert!(!std::mem::replace(&mut self.0, true), "it is not asked again");
+            let _ = out;
+            Err(io::Error::other("gone"))
+        }
+    }
+    let mut form = ReadForm::new(Read::chain(&CUT.as_bytes()[..60], Broken(false)), cutting());
+    form.next_field().unwrap().unwrap();
+    assert!(matches!(form.next_field().unwrap_err(), ReadError::Source(_)));
+    for _ in 0..2 {
+        assert!(unexpected(form.next_field().unwrap_err()));
+    }
+    // A form's own comes again as it was, through a queue too.
+    let bad = || stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"--x\r\nno colon\r\n"))]);
+    let (mut form, pump) = Form::from_stream(bad(), cutting()).queued(100);
+    let pump = tokio::spawn(pump);
+    let told = form.next_field().await.unwrap_err().to_string();
+    assert_eq!(form.next_field().await.unwrap_err().to_string(), told);
+    pump.await.unwrap();
 }

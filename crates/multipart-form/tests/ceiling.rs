@@ -6,13 +6,13 @@ use std::convert::Infallible;
 use allocation_counter::measure;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
-use multipart_form::{Boundary, Form, Limits, Parser, ReadForm};
+use multipart_form::{Boundary, Event, Form, Limits, Parser, ReadForm};
 
 const KIB: u64 = 1 << 10;
 
-/// What [`Parser`] promises: a header and 32 bytes for each field, twice while they grow, and 3 KiB, for each level.
+/// What [`Parser`] promises: a header and 32 bytes for each field, twice while they grow, and 3 KiB for each level.
 fn ceiling(levels: u64) -> u64 {
-    2 * (16 * KIB + 32 * 32) * levels + 3 * KIB * levels
+    2 * (16 * KIB + 32 * 32) + 3 * KIB * levels
 }
 
 fn boundary() -> Boundary {
@@ -35,15 +35,38 @@ fn peak(start: &[u8], unit: &[u8], chunk: usize, limits: &Limits) -> u64 {
     counted.bytes_max
 }
 
+/// The beginnings of seven multiparts inside each other and the form, each with 32 fields, one of them of `fill` bytes.
+fn multiparts(fill: usize) -> Vec<u8> {
+    let begin = |depth: usize| {
+        let outer = if depth == 0 { "x".to_owned() } else { format!("y{depth}") };
+        let (more, value) = ("A: b\r\n".repeat(30), "c".repeat(fill));
+        let inner = format!("Content-Type: multipart/mixed; boundary=y{}", depth + 1);
+        format!("--{outer}\r\n{more}D: {value}\r\n{inner}\r\n\r\n")
+    };
+    (0..7).map(begin).collect::<String>().into_bytes()
+}
+
 #[test]
-fn the_parser_holds_one_header_a_level() {
-    let deep: String = (0..8)
-        .map(|depth| {
-            let outer = if depth == 0 { "x".to_owned() } else { format!("y{depth}") };
-            let more = "A: b\r\n".repeat(30);
-            format!("--{outer}\r\n{more}Content-Type: multipart/mixed; boundary=y{}\r\n\r\n", depth + 1)
-        })
-        .collect();
+fn multiparts_are_as_deep_as_they_may_be() {
+    for fill in [0, 16_000] {
+        // The last line end could begin a delimiter of those around, but for the byte behind it.
+        let input = [&multiparts(fill)[..], b"."].concat();
+        let (mut parser, mut entered) = (Parser::new(boundary(), Limits::default()).nested(true), 0);
+        for mut piece in input.chunks(100) {
+            while let Some(event) = parser.next(&mut piece).unwrap() {
+                assert!(matches!(event, Event::Enter(_)));
+                entered += 1;
+            }
+        }
+        assert_eq!(entered, 7);
+    }
+}
+
+#[test]
+fn the_parser_holds_one_header() {
+    // As many fields as there may be, then also as many bytes.
+    let [deep, full] = [0, 16_000].map(multiparts);
+    let padding = [b"\r\n--y7", &[b' '; 900][..]].concat();
     for limits in [Limits::default(), Limits::unbounded()] {
         for chunk in [1, 100, 64 << 10] {
             for (what, start, unit, levels) in [
@@ -57,7 +80,9 @@ fn the_parser_holds_one_header_a_level() {
                 ("a header without an end", b"--x\r\n".to_vec(), b"A: b\r\n", 1),
                 ("folds", b"--x\r\nA: ".to_vec(), b"b\r\n ", 1),
                 ("a preamble", Vec::new(), b"a", 1),
-                ("multiparts in multiparts", deep.clone().into_bytes(), b"--y8\r\n\r\n", 8),
+                ("multiparts in multiparts", deep.clone(), b"--y7\r\n\r\n", 8),
+                ("full headers in multiparts", full.clone(), b"--y7\r\n\r\n", 8),
+                ("padding in multiparts", [&deep[..], b"--y7\r\n\r\n"].concat(), &padding, 8),
             ] {
                 let peak = peak(&start, unit, chunk, &limits);
                 assert!(peak <= ceiling(levels), "{what} by {chunk}: {peak} of {}", ceiling(levels));
@@ -139,7 +164,11 @@ fn async_readers_use_their_buffer_again() {
 }
 
 fn parser() -> Parser {
-    Parser::new(boundary(), Limits::default())
+    parser_of(Limits::default())
+}
+
+fn parser_of(limits: Limits) -> Parser {
+    Parser::new(boundary(), limits)
 }
 
 /// The length of the first field of a form that may end there.
@@ -158,25 +187,56 @@ fn length(mut form: Form<impl multipart_form::Pieces>) -> usize {
 /// A reader that never reads: what the queue then holds is all it ever holds.
 #[test]
 fn a_queue_holds_no_more_than_it_says() {
-    const LIMIT: usize = 256 << 10;
-    let chunk = |bytes: &[u8]| {
+    // A piece of a chunk that has `room` bytes behind it.
+    let within = |bytes: &[u8], room: usize| {
         let mut whole = bytes.to_vec();
-        whole.resize(bytes.len().max(16 << 10), b'.');
-        Bytes::from(whole)
+        whole.resize(bytes.len() + room, b'.');
+        Bytes::from(whole).slice(..bytes.len())
     };
+    let full = |bytes: &[u8]| within(&[bytes, &vec![b'.'; (16 << 10) - bytes.len()]].concat(), 0);
     let empty = b"--x\r\nA: b\r\n\r\n\r\n".repeat(1000);
     let tiny = [&part()[..], b"1\r\n"].concat();
-    let most_header = [b"--x\r\n".as_slice(), &b"A: b\r\n".repeat(31), b"\r\n\r\n"].concat();
-    for (what, bytes) in [("a file", part()), ("empty parts", empty), ("tiny parts", tiny), ("headers", most_header)] {
-        let counted = measure(|| {
-            let head = stream::iter([Bytes::from(bytes.clone())]);
-            let source = head.chain(stream::repeat_with(|| chunk(&bytes))).take(2000).map(Ok::<_, Infallible>);
-            let form = Form::from_stream(source, Parser::new(boundary(), Limits::unbounded()));
-            let (form, mut pump) = form.queued(LIMIT);
-            assert!((&mut pump).now_or_never().is_none(), "{what} fills it");
-            drop(form);
-        });
-        let ceiling = 2 * LIMIT as u64 + 64 * KIB + ceiling(1);
-        assert!(counted.bytes_max <= ceiling, "{what}: {} of {ceiling}", counted.bytes_max);
+    let headers = [b"--x\r\n".as_slice(), &b"A: b\r\n".repeat(31), b"\r\n\r\n"].concat();
+    let first = Bytes::from(part());
+    for (what, first, next) in [
+        ("a file", first.clone(), full(&[b'.'; 1000])),
+        ("empty parts", first.clone(), Bytes::from(empty)),
+        ("tiny parts", first.clone(), full(&tiny)),
+        ("headers", first.clone(), full(&headers)),
+        ("single bytes", first.clone(), Bytes::from_static(b".")),
+        ("single bytes of large buffers", first.clone(), within(b".", 64 << 10)),
+        ("most of large buffers", first, within(&[b'.'; 40 << 10], 24 << 10)),
+    ] {
+        for limit in [16 << 10, 256 << 10] {
+            let counted = measure(|| {
+                let again = || Bytes::from(next.to_vec());
+                let source = stream::iter([first.clone()]).chain(stream::repeat_with(again)).take(20_000);
+                let form = Form::from_stream(source.map(Ok::<_, Infallible>), parser_of(Limits::unbounded()));
+                let (form, mut pump) = form.queued(limit);
+                assert!((&mut pump).now_or_never().is_none(), "{what} fills it");
+                drop(form);
+            });
+            // The piece that met the limit, and the chunk that is being parsed.
+            let ceiling = 2 * limit as u64 + 2 * next.len() as u64 + ceiling(1) + 4 * KIB;
+            assert!(counted.bytes_max <= ceiling, "{what} in {limit}: {} of {ceiling}", counted.bytes_max);
+        }
     }
+}
+
+/// What the source gave is not kept alive by the little of it that is in the queue.
+#[test]
+fn a_queue_keeps_no_buffer_of_its_source_alive() {
+    let kept = std::sync::Arc::new(());
+    struct Buffer(Vec<u8>, #[expect(dead_code, reason = "counted")] std::sync::Arc<()>);
+    impl AsRef<[u8]> for Buffer {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let chunk = |bytes: &[u8]| Bytes::from_owner(Buffer(bytes.to_vec(), std::sync::Arc::clone(&kept)));
+    let source = stream::iter([chunk(&part())]).chain(stream::repeat_with(|| chunk(&[b'.'; 700])));
+    let (form, mut pump) = Form::from_stream(source.map(Ok::<_, Infallible>), parser()).queued(64 << 10);
+    assert!((&mut pump).now_or_never().is_none());
+    assert!(std::sync::Arc::strong_count(&kept) <= 3, "the test's own, the source's, the chunk in the parser");
+    drop(form);
 }

@@ -106,3 +106,39 @@ fn what_would_break_a_form_is_refused() {
     form.enter(&head, boundary("y")).unwrap();
     assert!(form.into_reader().is_err(), "a multipart is open");
 }
+
+/// What is left of a form that failed is never taken for its end.
+#[tokio::test]
+async fn a_form_that_failed_fails_for_ever() {
+    struct Gone;
+    impl Read for Gone {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("gone"))
+        }
+    }
+    let mut form = FormBuilder::<Box<dyn Read>>::new(boundary("x")).unwrap();
+    form.part(&PartHead::new("a"), Box::new(Gone), None).unwrap();
+    let mut reader = form.into_reader().unwrap();
+    assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap_err().to_string(), "gone");
+    let mut form = FormBuilder::<Chunks>::new(boundary("x")).unwrap();
+    form.part(&PartHead::new("a"), Box::pin(stream::iter([Err(io::Error::other("gone"))])), None).unwrap();
+    let mut stream = form.into_stream().unwrap();
+    assert!(stream.next().await.unwrap().is_ok());
+    assert_eq!(stream.next().await.unwrap().unwrap_err().to_string(), "the form's source failed: gone");
+    for _ in 0..3 {
+        assert_eq!(reader.read(&mut [0; 9]).unwrap_err().to_string(), "the form has failed before");
+        assert_eq!(stream.next().await.unwrap().unwrap_err().to_string(), "the form has failed before");
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 9]).await;
+        assert_eq!(read.unwrap_err().to_string(), "the form has failed before");
+        assert!(!http_body::Body::is_end_stream(&stream));
+    }
+}
+
+#[test]
+fn a_head_has_one_file_name_and_no_length_overflows() {
+    let head = PartHead::new("a").filename("first").filename("second");
+    let (mut encoder, mut out) = (multipart_form::Encoder::new(boundary("x")).unwrap(), Vec::new());
+    assert_eq!(encoder.part_len(&head, u64::MAX - 3), u64::MAX);
+    encoder.begin(&head, &mut out).unwrap();
+    assert_eq!(out, b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"second\"\r\n\r\n");
+}

@@ -6,9 +6,7 @@ use serde_json::Value;
 
 /// The Content-Type and the body; `Err(None)` where `form` is not as `tests/CASES.md` has it.
 pub(crate) fn encode(form: &Value) -> Result<(String, Vec<u8>), Option<Error>> {
-    let boundary = form["boundary"].as_str().ok_or(None)?;
-    let boundary = if boundary.is_empty() { Boundary::new(" ") } else { Boundary::new(boundary) };
-    let mut encoder = Encoder::new(boundary?)?;
+    let mut encoder = Encoder::new(Boundary::new(form["boundary"].as_str().ok_or(None)?)?)?;
     let (mut out, mut length) = (Vec::new(), encoder.close_len());
     for part in form["parts"].as_array().ok_or(None)? {
         let body = Base64::decode_vec(part["body_base64"].as_str().ok_or(None)?).map_err(|_| None)?;

@@ -177,6 +177,6 @@ fn describe(head: &Head<'_>) -> Value {
 fn decode(encoding: TransferEncoding, body: &[u8]) -> Result<Vec<u8>, Error> {
     let (mut out, mut decoder) = (Vec::new(), Decoder::new(encoding));
     decoder.decode(body, &mut out)?;
-    decoder.finish()?;
+    decoder.finish(&mut out)?;
     Ok(out)
 }

@@ -7,7 +7,7 @@ use core::ops::Range;
 use std::io::{self, BufRead, Read};
 
 use super::ReadError;
-use crate::error::{Error, Limit};
+use crate::error::Error;
 use crate::head::{Head, HeadBuf};
 use crate::parse::{Event, Parser};
 use crate::text::Charsets;
@@ -30,6 +30,8 @@ pub struct ReadForm<R> {
     content: Range<usize>,
     kept: Vec<u8>,
     in_field: bool,
+    /// Multiparts that are open inside the form.
+    depth: usize,
 }
 
 /// A field that is being read. Dropping it early makes the form pass over the rest of it.
@@ -71,6 +73,7 @@ impl<R: Read> ReadForm<R> {
             content: 0..0,
             kept: Vec::new(),
             in_field: false,
+            depth: 0,
         }
     }
 
@@ -116,6 +119,26 @@ impl<R: Read> ReadForm<R> {
                 Next::Data | Next::End => {}
             }
         }
+    }
+
+    /// Passes over everything that is left, as [`Parser::drain`] does, so that a connection can be used again though the form
+    /// is not wanted.
+    ///
+    /// # Errors
+    /// The form's fault or the source's.
+    pub fn drain(&mut self) -> Result<(), ReadError<io::Error>> {
+        self.parser.drain();
+        self.content = 0..0;
+        self.kept.clear();
+        while !matches!(self.advance()?, Next::Done) {}
+        self.in_field = false;
+        Ok(())
+    }
+
+    /// How many bytes of the field that was read last were dropped by [`Overflow::Truncate`](crate::Overflow::Truncate).
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.parser.dropped()
     }
 
     /// The source, and the bytes that were read of it and not used: those behind the close delimiter, once it has been read.
@@ -167,9 +190,13 @@ impl<R: Read> ReadForm<R> {
                 }
                 Some(Event::Enter(head)) => {
                     self.head.assign(&head);
+                    self.depth += 1;
                     Some(Next::Enter)
                 }
-                Some(Event::Leave) => Some(Next::Leave),
+                Some(Event::Leave) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    Some(Next::Leave)
+                }
             };
             self.unread.start = start;
             match next {
@@ -189,7 +216,11 @@ impl<R: Read> ReadForm<R> {
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ReadError::Source(error)),
+                Err(error) => {
+                    // The form has an early end from now on, and the source is not asked again.
+                    let _ = self.parser.close();
+                    return Err(ReadError::Source(error));
+                }
             }
         }
     }
@@ -212,10 +243,23 @@ impl<R: Read> ReadField<'_, R> {
         self.form.head.as_head()
     }
 
+    /// How many multiparts inside the form it lies in: 0 for the form's own fields. Only where the parser is
+    /// [`nested`](Parser::nested) is it ever more.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.form.depth
+    }
+
+    /// How many of its bytes have been dropped by [`Overflow::Truncate`](crate::Overflow::Truncate).
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.form.dropped()
+    }
+
     /// The rest of it, if that is at most `limit` bytes.
     ///
     /// # Errors
-    /// The form's fault or the source's; [`Limit::BufferBytes`].
+    /// The form's fault or the source's; [`Limit::BufferBytes`](crate::Limit::BufferBytes).
     pub fn bytes(mut self, limit: usize) -> Result<Vec<u8>, ReadError<io::Error>> {
         self.collect(limit)
     }
@@ -240,8 +284,7 @@ impl<R: Read> ReadField<'_, R> {
                 return Ok(all);
             }
             if piece.len() > limit - all.len() {
-                let name = self.form.head.as_head().name_raw().unwrap_or_default().into_owned();
-                return Err(Error::limit(Limit::BufferBytes, limit as u64).of(&name).into());
+                return Err(Error::buffer(&self.form.head.as_head(), limit).into());
             }
             all.extend_from_slice(piece);
             let n = piece.len();

@@ -40,9 +40,10 @@ pub struct FormBuilder<B> {
     framing: Vec<u8>,
 }
 
-/// A form as [`Read`].
+/// A form as [`Read`]. Once it has failed it fails for ever, so that no part of it is taken for the whole.
 pub struct FormReader<B> {
     steps: VecDeque<Step<B>>,
+    failed: bool,
 }
 
 enum Step<B> {
@@ -52,6 +53,7 @@ enum Step<B> {
 }
 
 const WRONG_LEN: ErrorKind = ErrorKind::Misuse("a body has another length than was said");
+const FAILED: ErrorKind = ErrorKind::Misuse("the form has failed before");
 
 impl<B> FormBuilder<B> {
     /// A form with this boundary.
@@ -120,7 +122,7 @@ impl<B> FormBuilder<B> {
     where
         B: Read,
     {
-        Ok(FormReader { steps: self.close()?.0 })
+        Ok(FormReader { steps: self.close()?.0, failed: false })
     }
 
     /// Its steps and its length.
@@ -141,22 +143,39 @@ impl<B: Read> Read for FormReader<B> {
         if out.is_empty() {
             return Ok(0);
         }
+        if self.failed {
+            return Err(invalid(Error::new(FAILED)));
+        }
         while let Some(step) = self.steps.front_mut() {
-            let n = match step {
-                Step::Framing(bytes) => bytes.read(out)?,
-                Step::Body(body, left) => {
-                    let n = body.read(out)?;
-                    count(left, n as u64).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-                    n
+            match step.read(out) {
+                Ok(0) => {}
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    self.failed = true;
+                    return Err(error);
                 }
-            };
-            if n > 0 {
-                return Ok(n);
+                read => return read,
             }
             self.steps.pop_front();
         }
         Ok(0)
     }
+}
+
+impl<B: Read> Step<B> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Framing(bytes) => bytes.read(out),
+            Self::Body(body, left) => {
+                let n = body.read(out)?;
+                count(left, n as u64).map_err(invalid)?;
+                Ok(n)
+            }
+        }
+    }
+}
+
+fn invalid(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// Takes `n` bytes off what a body still has to have; none are its end.

@@ -32,6 +32,8 @@ pub(crate) struct Index {
     pub(super) disposition: Option<usize>,
     pub(super) content_type: Option<usize>,
     pub(super) parameters: Places,
+    /// Where in the form the part's body begins.
+    pub(super) body_at: u64,
     /// Where the current line starts, and how far it has been looked through.
     line: usize,
     seen: usize,
@@ -132,8 +134,9 @@ impl Index {
         }
     }
 
-    /// Reads the fields that matter.
-    pub(crate) fn finish(&mut self, block: &[u8], limits: &Limits) -> Result<(), Error> {
+    /// Reads the fields that matter, of a part whose body begins at `body_at`.
+    pub(crate) fn finish(&mut self, block: &[u8], body_at: u64, limits: &Limits) -> Result<(), Error> {
+        self.body_at = body_at;
         for (at, place) in self.places.iter().enumerate() {
             let name = place.name(block);
             if name.len() == 19 && name.eq_ignore_ascii_case(b"content-disposition") {

@@ -92,6 +92,17 @@ impl Framer {
         }
     }
 
+    /// How many bytes have been taken of the input that are not known to be a delimiter, and that have not been handed out.
+    pub(super) fn held(&self) -> usize {
+        let owed = (self.owed.1 - self.owed.0) + (self.owed_tail.1 - self.owed_tail.0);
+        let matched = self.matched - self.granted;
+        if owed > 0 || self.matched < self.boundary.delimiter().len() {
+            // Behind what is owed, a CR may begin the next delimiter.
+            return owed + matched;
+        }
+        matched + self.tail.len() + usize::from(self.after == After::Cr)
+    }
+
     /// Marks the first `n` bytes of [`owed`](Self::owed) as taken.
     pub(super) fn pay(&mut self, n: usize) -> Owed {
         if self.owed.0 < self.owed.1 {
@@ -153,7 +164,7 @@ impl Framer {
                 } else if at < input.len() {
                     self.owed = (self.granted, self.matched);
                     self.owed_tail = (0, 0);
-                    self.matched = 0;
+                    (self.matched, self.granted) = (0, 0);
                     if self.owed.0 < self.owed.1 {
                         return at;
                     }
@@ -164,6 +175,8 @@ impl Framer {
                 Behind::Part => at += 1,
                 Behind::Line(line) => {
                     self.line = Some(line);
+                    (self.matched, self.granted, self.after) = (0, 0, After::Nothing);
+                    self.tail.clear();
                     return at + 1;
                 }
                 Behind::Content => return at,

@@ -3,12 +3,9 @@
 //! Nothing is copied from one level to the next: a level is told where its bytes lie ([`Bytes`]), and taking some of them is
 //! told to every level below.
 
-use alloc::vec::Vec;
-
 use super::frame::{Framer, Line, Owed};
 use crate::boundary::Boundary;
 use crate::error::{Error, ErrorKind};
-use crate::head::Index;
 
 #[derive(Debug)]
 pub(super) struct Level {
@@ -18,9 +15,9 @@ pub(super) struct Level {
     pub(super) preamble: u64,
     pub(super) blank: bool,
     pub(super) line_feed_due: bool,
-    /// The header of the current part: bytes that could not be left where they were.
-    pub(super) block: Vec<u8>,
-    pub(super) index: Index,
+    /// Bytes of the bodies inside: the most there may be, and those there were.
+    pub(super) limit: u64,
+    pub(super) taken: u64,
 }
 
 /// What a level is reading.
@@ -33,6 +30,8 @@ pub(super) enum Phase {
     Body,
     /// The part is a multipart, which the level above reads.
     Nested,
+    /// The part is a multipart that is passed over.
+    Passed,
     /// The close delimiter has been taken.
     Closed,
     Epilogue,
@@ -58,39 +57,35 @@ pub(super) enum Source {
 }
 
 impl Level {
-    pub(super) fn new(boundary: Boundary) -> Self {
+    pub(super) fn new(boundary: Boundary, limit: u64) -> Self {
         Self {
             framer: Framer::new(boundary),
             phase: Phase::Preamble,
             preamble: 0,
             blank: true,
             line_feed_due: false,
-            block: Vec::new(),
-            index: Index::default(),
+            limit,
+            taken: 0,
         }
     }
+}
 
-    /// Counts preamble and sees whether it says anything.
-    pub(super) fn skip_preamble(&mut self, bytes: &[u8]) {
-        self.preamble += bytes.len() as u64;
-        for &b in bytes {
-            if !self.blank {
-                break;
-            }
-            self.blank = b == if self.line_feed_due { b'\n' } else { b'\r' };
-            self.line_feed_due = !self.line_feed_due;
+/// Takes the next `n` bytes as the last level's preamble, and sees whether they are line ends alone.
+pub(super) fn pass_preamble(levels: &mut [Level], bytes: Bytes, n: usize, input: &mut &[u8]) {
+    let Some(level) = levels.last() else { return };
+    let (mut blank, mut line_feed_due) = (level.blank, level.line_feed_due);
+    for &b in &resolve(levels, input, bytes)[..n] {
+        if !blank {
+            break;
         }
+        blank = b == if line_feed_due { b'\n' } else { b'\r' };
+        line_feed_due = !line_feed_due;
     }
-
-    /// The same, of bytes that its own framer owes.
-    pub(super) fn skip_owed_preamble(&mut self) {
-        let owed = self.framer.owed();
-        self.preamble += owed.len() as u64;
-        for &b in owed {
-            self.blank &= b == if self.line_feed_due { b'\n' } else { b'\r' };
-            self.line_feed_due = !self.line_feed_due;
-        }
+    if let Some(level) = levels.last_mut() {
+        level.preamble += n as u64;
+        (level.blank, level.line_feed_due) = (blank, line_feed_due);
     }
+    take(levels, levels.len(), n, input);
 }
 
 /// What the levels below the one that is numbered `above` have for it.

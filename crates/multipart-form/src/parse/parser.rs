@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::frame::{Line, Owed};
-use super::level::{Bytes, Level, Phase, Source, content, line, resolve, source, take};
+use super::level::{Bytes, Level, Phase, Source, content, line, pass_preamble, resolve, source, take};
 use crate::boundary::Boundary;
 use crate::error::{Error, ErrorKind, Limit};
-use crate::head::Head;
+use crate::head::{Head, Index};
 use crate::limits::{Limits, Overflow, Unlisted};
 use crate::strict;
 
@@ -34,6 +34,7 @@ pub enum Event<'a> {
 ///
 /// Memory: one header (at most [`Limits::header_bytes`], and 32 bytes for each field; twice that while it grows) and at most
 /// 3 KiB for each level of nesting, whatever is sent. Bodies are never kept. Time is linear in the input, times the nesting depth.
+/// What it tells, offsets included, does not depend on how the body was cut.
 ///
 /// It reads whatever is a delimiter line from the start, so it may also be given a form from the middle, beginning with a
 /// part's delimiter line.
@@ -47,13 +48,18 @@ pub struct Parser {
     offset: u64,
     parts: u64,
     part: Part,
+    /// The last event was [`Event::Enter`].
+    entered: bool,
+    /// The header that was read last: bytes that could not be left where they were, and where its fields are.
+    block: Vec<u8>,
+    index: Index,
     failed: Option<Error>,
 }
 
 /// The part that is being read.
 #[derive(Debug, Default)]
 struct Part {
-    /// The beginning of its name, for errors.
+    /// The beginning of its name, for errors: of the part around it where it has none itself.
     name: Vec<u8>,
     header_at: u64,
     limit: u64,
@@ -81,7 +87,7 @@ impl Parser {
     #[must_use]
     pub fn new(boundary: Boundary, limits: Limits) -> Self {
         Self {
-            levels: Vec::from([Level::new(boundary)]),
+            levels: Vec::from([Level::new(boundary, u64::MAX)]),
             limits,
             nested: false,
             strict: false,
@@ -89,6 +95,9 @@ impl Parser {
             offset: 0,
             parts: 0,
             part: Part::default(),
+            entered: false,
+            block: Vec::new(),
+            index: Index::default(),
             failed: None,
         }
     }
@@ -102,7 +111,8 @@ impl Parser {
 
     /// The strict form layer: a parser for a form with this Content-Type, which also refuses what RFC 7578 does not allow but
     /// MIME does: a type other than `multipart/form-data`, a part without Content-Disposition or with one that is not
-    /// `form-data`, a part without a name, a multipart inside without a boundary, an unknown Content-Transfer-Encoding.
+    /// `form-data`, a part without a name, a multipart inside without a boundary, an unknown Content-Transfer-Encoding, two
+    /// Content-Types or Content-Transfer-Encodings of one part.
     ///
     /// # Errors
     /// As [`Boundary::from_form_content_type`].
@@ -122,6 +132,7 @@ impl Parser {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        self.entered = false;
         let left = self.limits.body_bytes.saturating_sub(self.offset);
         let cut = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
         let (mut view, start) = (&input[..cut], self.offset);
@@ -130,7 +141,7 @@ impl Parser {
         *input = &input[taken..];
         self.offset = start + taken as u64;
         if matches!(step, Ok(None)) && !input.is_empty() {
-            step = Err(Error::limit(Limit::BodyBytes, self.limits.body_bytes));
+            step = Err(Error::limit(Limit::BodyBytes, self.limits.body_bytes).at(self.offset));
         }
         match step {
             Ok(None) => Ok(None),
@@ -147,7 +158,7 @@ impl Parser {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        if self.is_done() { Ok(()) } else { Err(self.fail(Error::new(ErrorKind::UnexpectedEof))) }
+        if self.is_done() { Ok(()) } else { Err(self.fail(Error::new(ErrorKind::UnexpectedEof).at(self.offset))) }
     }
 
     /// Whether the form's close delimiter has been read.
@@ -156,12 +167,20 @@ impl Parser {
         self.levels.len() == 1 && matches!(self.levels[0].phase, Phase::Closed | Phase::Epilogue)
     }
 
-    /// Passes over the rest of the current part: no more [`Event::Data`] of it, and no limit on it but the whole body's.
+    /// Passes over the rest of the current part: no more [`Event::Data`] of it, and no limit on it but the whole body's. Right
+    /// after [`Event::Enter`] that is the whole multipart inside, unread: [`Event::Leave`] follows.
     pub fn skip(&mut self) {
         self.part.mute = true;
+        if core::mem::take(&mut self.entered) {
+            self.levels.pop();
+            if let Some(level) = self.levels.last_mut() {
+                level.phase = Phase::Passed;
+            }
+        }
     }
 
-    /// Passes over everything that is left: the only event will be [`Event::Done`]. Limits other than a part's size still hold.
+    /// Passes over everything that is left, so that a connection can be used again: the only event will be [`Event::Done`].
+    /// Limits other than a part's size still hold; the strict layer's rules and the list of allowed fields do not.
     pub fn drain(&mut self) {
         self.draining = true;
         (self.part.mute, self.part.hidden) = (true, true);
@@ -180,7 +199,7 @@ impl Parser {
     }
 
     fn fail(&mut self, mut error: Error) -> Error {
-        error = error.at(self.offset);
+        error = error.at(self.position(0));
         let in_part = matches!(self.levels.last().map(|l| l.phase), Some(Phase::Body));
         if in_part {
             error = error.of(&self.part.name);
@@ -189,16 +208,18 @@ impl Parser {
         error
     }
 
+    /// Where in the body the bytes are that come next, once `taken` bytes have been taken of the current input: those that a
+    /// framer holds have been taken too, how many depends on how the body was cut.
+    fn position(&self, taken: usize) -> u64 {
+        let held: usize = self.levels.iter().map(|level| level.framer.held()).sum();
+        self.offset + taken as u64 - held as u64
+    }
+
     fn event<'a, 'i: 'a>(&'a self, step: Step<'i>) -> Event<'a> {
-        // A header that is entered belongs to the level below the one it opened.
-        let head = |level: usize, block: Option<&'i [u8]>| {
-            let level = &self.levels[level];
-            Head::new(block.unwrap_or(&level.block), &level.index)
-        };
-        let top = self.levels.len() - 1;
+        let head = |block: Option<&'i [u8]>| Head::new(block.unwrap_or(&self.block), &self.index);
         match step {
-            Step::Part(block) => Event::Part(head(top, block)),
-            Step::Enter(block) => Event::Enter(head(top - 1, block)),
+            Step::Part(block) => Event::Part(head(block)),
+            Step::Enter(block) => Event::Enter(head(block)),
             Step::Input(bytes) => Event::Data(bytes),
             Step::Owed(level, owed) => Event::Data(self.levels[level].framer.paid(owed)),
             Step::End => Event::End,
@@ -215,7 +236,7 @@ impl Parser {
                 Phase::Preamble => {
                     match content(&mut self.levels, top, input) {
                         Source::Dry => return Ok(None),
-                        Source::Some(bytes) => self.preamble(top, bytes, input)?,
+                        Source::Some(bytes) => self.preamble(bytes, whole, input)?,
                         Source::End => {
                             let close = self.line(top)? == Line::Close;
                             let level = &mut self.levels[top];
@@ -232,11 +253,10 @@ impl Parser {
                         return Err(Error::limit(Limit::Parts, self.limits.parts));
                     }
                     self.parts += 1;
-                    self.part.header_at = self.offset + (whole - input.len()) as u64;
-                    let level = &mut self.levels[top];
-                    level.index.clear();
-                    level.block.clear();
-                    level.phase = Phase::Header;
+                    self.part.header_at = self.position(whole - input.len());
+                    self.index.clear();
+                    self.block.clear();
+                    self.levels[top].phase = Phase::Header;
                 }
                 Phase::Header => match source(&mut self.levels, top, input) {
                     Source::Dry => return Ok(None),
@@ -244,9 +264,9 @@ impl Parser {
                     Source::Some(bytes) => {
                         let header = self
                             .header(top, bytes, input)
-                            .map_err(|error| error.at(self.part.header_at + self.levels[top].index.seen() as u64))?;
+                            .map_err(|error| error.at(self.part.header_at + self.index.seen() as u64))?;
                         if let Some(block) = header
-                            && let Some(step) = self.begin(top, block)?
+                            && let Some(step) = self.begin(top, block, whole - input.len())?
                         {
                             return Ok(Some(step));
                         }
@@ -255,7 +275,7 @@ impl Parser {
                 Phase::Body => match content(&mut self.levels, top, input) {
                     Source::Dry => return Ok(None),
                     Source::Some(bytes) => {
-                        if let Some(step) = self.data(top, bytes, input)? {
+                        if let Some(step) = self.data(top, bytes, whole, input)? {
                             return Ok(Some(step));
                         }
                     }
@@ -267,6 +287,19 @@ impl Parser {
                     }
                 },
                 Phase::Nested => self.end_part(top)?,
+                Phase::Passed => match content(&mut self.levels, top, input) {
+                    Source::Dry => return Ok(None),
+                    Source::Some(bytes) => {
+                        let n = resolve(&self.levels, input, bytes).len();
+                        take(&mut self.levels, top + 1, n, input);
+                    }
+                    Source::End => {
+                        self.end_part(top)?;
+                        if !self.draining {
+                            return Ok(Some(Step::Leave));
+                        }
+                    }
+                },
                 Phase::Closed => {
                     self.levels[top].phase = Phase::Epilogue;
                     if top == 0 {
@@ -309,27 +342,15 @@ impl Parser {
         Ok(())
     }
 
-    fn preamble(&mut self, top: usize, bytes: Bytes, input: &mut &[u8]) -> Result<(), Error> {
-        let (below, here) = self.levels.split_at_mut(top);
-        let n = match bytes {
-            Bytes::Input(n) => {
-                here[0].skip_preamble(&input[..n]);
-                n
-            }
-            Bytes::Owed(level, n) if level == top => {
-                here[0].skip_owed_preamble();
-                n
-            }
-            Bytes::Owed(..) => {
-                let bytes = resolve(below, input, bytes);
-                here[0].skip_preamble(bytes);
-                bytes.len()
-            }
-        };
-        take(&mut self.levels, top + 1, n, input);
-        if self.levels[top].preamble > self.limits.preamble_bytes {
-            return Err(Error::limit(Limit::PreambleBytes, self.limits.preamble_bytes));
+    fn preamble(&mut self, bytes: Bytes, whole: usize, input: &mut &[u8]) -> Result<(), Error> {
+        let level = &self.levels[self.levels.len() - 1];
+        let left = self.limits.preamble_bytes - level.preamble;
+        if left == 0 {
+            let error = Error::limit(Limit::PreambleBytes, self.limits.preamble_bytes);
+            return Err(error.at(self.position(whole - input.len())));
         }
+        let n = resolve(&self.levels, input, bytes).len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        pass_preamble(&mut self.levels, bytes, n, input);
         Ok(())
     }
 
@@ -340,113 +361,125 @@ impl Parser {
         bytes: Bytes,
         input: &mut &'i [u8],
     ) -> Result<Option<Option<&'i [u8]>>, Error> {
-        let (below, here) = self.levels.split_at_mut(top);
-        let level = &mut here[0];
         if let Bytes::Input(n) = bytes
-            && level.block.is_empty()
+            && self.block.is_empty()
         {
             let seen: &'i [u8] = &input[..n];
-            let end = level.index.scan(seen, &self.limits)?;
+            let end = self.index.scan(seen, &self.limits)?;
             let taken = end.unwrap_or(n);
             let block = &seen[..taken];
             let mut place = Some(block);
             if end.is_none() {
-                keep(&mut level.block, block, &self.limits);
-            } else if level.index.folded() {
-                level.index.unfold(block, &mut level.block);
+                keep(&mut self.block, block, &self.limits);
+            } else if self.index.folded() {
+                self.index.unfold(block, &mut self.block);
                 place = None;
             }
             take(&mut self.levels, top, taken, input);
             return Ok(end.map(|_| place));
         }
-        let seen = resolve(below, input, bytes);
+        let seen = resolve(&self.levels, input, bytes);
         // More than the limit is never looked at, so no more is copied.
         let most = usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX);
-        let seen = &seen[..seen.len().min(most - level.block.len())];
-        let before = level.block.len();
-        keep(&mut level.block, seen, &self.limits);
-        let end = level.index.scan(&level.block, &self.limits)?;
-        let taken = end.unwrap_or(level.block.len());
-        level.block.truncate(taken);
-        if end.is_some() && level.index.folded() {
-            let mut unfolded = Vec::with_capacity(level.block.len());
-            level.index.unfold(&level.block, &mut unfolded);
-            level.block = unfolded;
+        let seen = &seen[..seen.len().min(most - self.block.len())];
+        let before = self.block.len();
+        keep(&mut self.block, seen, &self.limits);
+        let end = self.index.scan(&self.block, &self.limits)?;
+        let taken = end.unwrap_or(self.block.len());
+        self.block.truncate(taken);
+        if end.is_some() && self.index.folded() {
+            let mut unfolded = Vec::with_capacity(self.block.len());
+            self.index.unfold(&self.block, &mut unfolded);
+            self.block = unfolded;
         }
         take(&mut self.levels, top, taken - before, input);
         Ok(end.map(|_| None))
     }
 
-    /// Begins the part whose header is complete; `None` where nothing is told of it.
-    fn begin<'i>(&mut self, top: usize, block: Option<&'i [u8]>) -> Result<Option<Step<'i>>, Error> {
-        let level = &mut self.levels[top];
-        let bytes = block.unwrap_or(&level.block);
-        level.index.finish(bytes, &self.limits).map_err(|error| error.at(self.part.header_at))?;
-        let head = Head::new(bytes, &level.index);
-        if self.strict && !self.draining {
-            let checked = if top == 0 { strict::check(&head) } else { strict::inner(&head) };
-            checked.map_err(|error| error.at(self.part.header_at).of(&head.name_raw().unwrap_or_default()))?;
-        }
+    /// Begins the part whose header is complete, `taken` bytes into the input; `None` where nothing is told of it.
+    fn begin<'i>(&mut self, top: usize, block: Option<&'i [u8]>, taken: usize) -> Result<Option<Step<'i>>, Error> {
+        let body_at = self.position(taken);
+        let bytes = block.unwrap_or(&self.block);
+        let finished = self.index.finish(bytes, body_at, &self.limits);
+        let head = Head::new(bytes, &self.index);
         let name = head.name_raw();
         let name = name.as_deref();
-        self.part.name.clear();
-        self.part.name.extend_from_slice(&name.unwrap_or_default()[..name.map_or(0, |n| n.len().min(64))]);
-        (self.part.taken, self.part.dropped) = (0, 0);
-        self.part.limit = self.limits.part_bytes;
-        if let Some(name) = name
-            && let Some(field) = self.limits.fields.iter().find(|f| f.0.as_bytes() == name)
-        {
-            self.part.limit = field.1;
+        if name.is_some() || top == 0 {
+            self.part.name.clear();
+            self.part.name.extend_from_slice(&name.unwrap_or_default()[..name.map_or(0, |n| n.len().min(64))]);
         }
-        self.part.hidden = self.draining;
-        if top == 0
-            && let Some((allowed, otherwise)) = &self.limits.allowed
-            && !name.is_some_and(|name| allowed.iter().any(|a| a.as_bytes() == name))
+        let told = |error: Error| error.at(self.part.header_at).of(&self.part.name);
+        finished.map_err(told)?;
+        if self.strict && !self.draining {
+            if top == 0 { strict::check(&head) } else { strict::inner(&head) }.map_err(told)?;
+        }
+        let mut hidden = self.draining;
+        if let Some((allowed, otherwise)) = &self.limits.allowed
+            && !hidden
+            // A part without a name inside another is of that one's field.
+            && !name.map_or(top > 0, |name| allowed.iter().any(|a| a.as_bytes() == name))
         {
             match otherwise {
-                Unlisted::Skip => self.part.hidden = true,
-                Unlisted::Refuse => {
-                    let name = name.unwrap_or_default();
-                    return Err(Error::new(ErrorKind::UnknownField)
-                        .at(self.part.header_at)
-                        .of(&name[..name.len().min(64)]));
-                }
+                Unlisted::Skip => hidden = true,
+                Unlisted::Refuse => return Err(told(Error::new(ErrorKind::UnknownField))),
             }
         }
-        self.part.mute = self.part.hidden;
+        let own = name.and_then(|name| self.limits.fields.iter().find(|f| f.0.as_bytes() == name));
+        let limit = match own {
+            Some(field) => field.1,
+            None if name.is_none() && top > 0 => self.levels[top].limit,
+            None => self.limits.part_bytes,
+        };
         let inner = match head.content_type() {
-            Some(value) if self.nested && !self.part.hidden && value.is_multipart() => value.boundary().ok(),
+            Some(value) if self.nested && !hidden && value.is_multipart() => value.boundary().ok(),
             _ => None,
         };
+        let inner = inner.filter(|inner| self.levels.iter().all(|l| l.framer.boundary() != inner));
+        if inner.is_some() && self.levels.len() as u64 >= self.limits.depth {
+            return Err(told(Error::limit(Limit::Depth, self.limits.depth)));
+        }
+        (self.part.taken, self.part.dropped, self.part.limit) = (0, 0, limit);
+        (self.part.mute, self.part.hidden) = (hidden, hidden);
+        let level = &mut self.levels[top];
         level.framer.begin();
-        if let Some(inner) = inner.filter(|inner| self.levels.iter().all(|l| l.framer.boundary() != inner)) {
-            if self.levels.len() as u64 >= self.limits.depth {
-                return Err(Error::limit(Limit::Depth, self.limits.depth).at(self.part.header_at));
-            }
-            self.levels[top].phase = Phase::Nested;
-            self.levels.push(Level::new(inner));
+        level.phase = if inner.is_some() { Phase::Nested } else { Phase::Body };
+        if let Some(inner) = inner {
+            self.levels.push(Level::new(inner, limit));
+            self.entered = true;
             return Ok(Some(Step::Enter(block)));
         }
-        self.levels[top].phase = Phase::Body;
-        Ok(if self.part.hidden { None } else { Some(Step::Part(block)) })
+        Ok(if hidden { None } else { Some(Step::Part(block)) })
     }
 
-    fn data<'i>(&mut self, top: usize, bytes: Bytes, input: &mut &'i [u8]) -> Result<Option<Step<'i>>, Error> {
+    /// The most bytes that the current part may still have, and the limit that says so: its own, or that of a part around it.
+    fn left(&self) -> (u64, u64) {
+        let around = self.levels.iter().skip(1).map(|level| (level.limit - level.taken, level.limit));
+        around.fold((self.part.limit - self.part.taken, self.part.limit), Ord::min)
+    }
+
+    fn data<'i>(
+        &mut self,
+        top: usize,
+        bytes: Bytes,
+        whole: usize,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Step<'i>>, Error> {
         let mut n = match bytes {
             Bytes::Input(n) | Bytes::Owed(_, n) => n,
         };
         let mut drop = self.part.mute;
         if !drop {
-            let left = self.part.limit - self.part.taken;
+            let (left, limit) = self.left();
             if left == 0 {
                 if self.limits.overflow == Overflow::Refuse {
-                    return Err(Error::limit(Limit::PartBytes, self.part.limit));
+                    return Err(Error::limit(Limit::PartBytes, limit).at(self.position(whole - input.len())));
                 }
                 self.part.dropped += n as u64;
                 drop = true;
             } else {
                 n = n.min(usize::try_from(left).unwrap_or(usize::MAX));
                 self.part.taken += n as u64;
+                self.levels.iter_mut().skip(1).for_each(|level| level.taken += n as u64);
             }
         }
         let slice: &'i [u8] = input;

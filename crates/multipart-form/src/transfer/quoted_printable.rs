@@ -59,7 +59,11 @@ impl Decoder {
         Some(())
     }
 
-    pub(super) fn finish(self) -> bool {
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) -> bool {
+        if self.state == State::Cr {
+            out.append(&mut self.spaces);
+            out.push(b'\r');
+        }
         !matches!(self.state, State::High(_))
     }
 

@@ -90,7 +90,7 @@ impl<'a> ContentType<'a> {
     /// The one boundary parameter.
     ///
     /// # Errors
-    /// [`ErrorKind::NoBoundary`], or [`ErrorKind::BadBoundary`] for a boundary that is none, for two, and for parameters
+    /// [`ErrorKind::NoBoundary`] also for an empty one, or [`ErrorKind::BadBoundary`] for a boundary that is none, for two, and for parameters
     /// that break the grammar.
     pub fn boundary(&self) -> Result<Boundary, Error> {
         let mut params = self.params();
@@ -103,6 +103,7 @@ impl<'a> ContentType<'a> {
         match found {
             _ if params.broken => Err(Error::new(ErrorKind::BadBoundary)),
             None => Err(Error::new(ErrorKind::NoBoundary)),
+            Some(text) if text.is_empty() => Err(Error::new(ErrorKind::NoBoundary)),
             Some(text) => Boundary::new(text),
         }
     }

@@ -2,7 +2,7 @@
 
 use multipart_form::{Boundary, Encoder, ErrorKind, Limits, Parser, PartHead};
 
-use crate::events::{Told, tell};
+use crate::events::{Fields, Told, tell};
 use crate::input::{Input, Numbers};
 
 /// A program of the encoder's calls.
@@ -16,12 +16,17 @@ pub(crate) fn run(data: &[u8]) {
         match input.byte() % 8 {
             0 if depth < 3 => {
                 depth += 1;
-                let head = head(&mut input).multipart("mixed", &boundaries[depth]).unwrap();
+                let (head, mut fields) = head(&mut input);
+                let head = head.multipart("mixed", &boundaries[depth]).unwrap();
+                let types = ["", "\"one inside\"", "two'inside", "\"in=three\""];
+                fields.retain(|(name, _)| name != b"Content-Type");
+                fields
+                    .insert(1, field("Content-Type", format!("multipart/mixed; boundary={}", types[depth]).as_bytes()));
                 length += encoder.begin_len(&head);
                 if encoder.enter(&head, boundaries[depth].clone(), &mut out).is_err() {
                     return;
                 }
-                told.push(Told::Enter(Vec::new()));
+                told.push(Told::Enter(fields));
             }
             1 if depth > 0 => {
                 depth -= 1;
@@ -30,7 +35,7 @@ pub(crate) fn run(data: &[u8]) {
                 told.push(Told::Leave);
             }
             _ => {
-                let head = head(&mut input);
+                let (head, fields) = head(&mut input);
                 let body = input.bytes();
                 // What an encoder is told not to be given.
                 if boundaries.iter().any(|b| holds(body, b.as_str().as_bytes())) {
@@ -43,7 +48,7 @@ pub(crate) fn run(data: &[u8]) {
                 }
                 out.extend_from_slice(body);
                 encoder.end(&mut out).unwrap();
-                told.push(Told::Part(Vec::new()));
+                told.push(Told::Part(fields));
                 if !body.is_empty() {
                     told.push(Told::Body(body.to_vec()));
                 }
@@ -63,29 +68,63 @@ pub(crate) fn run(data: &[u8]) {
     let content_type = encoder.content_type();
     let limits = Limits::unbounded().header_bytes(u64::MAX).headers(u64::MAX);
     let boundary = Boundary::from_form_content_type(content_type.as_bytes()).unwrap();
-    let mut read = tell(Parser::new(boundary, limits).nested(true), &numbers.pieces(&out));
-    for told in &mut read {
-        if let Told::Part(fields) | Told::Enter(fields) = told {
-            fields.clear();
-        }
-    }
-    assert_eq!(read, told);
+    assert_eq!(tell(Parser::new(boundary, limits).nested(true), &numbers.pieces(&out)), told);
 }
 
-fn head(input: &mut Input<'_>) -> PartHead {
-    let mut head = PartHead::new(input.bytes());
+/// A header, and the fields that it should be read as.
+fn head(input: &mut Input<'_>) -> (PartHead, Fields) {
+    let name = input.bytes();
+    let mut head = PartHead::new(name);
     let options = input.byte();
+    let mut disposition = [b"form-data; name=", &quoted(name)[..]].concat();
+    let mut more = Fields::new();
     if options & 1 != 0 {
-        head = head.filename(input.bytes());
+        if options & 8 != 0 {
+            head = head.filename("another");
+        }
+        let filename = input.bytes();
+        head = head.filename(filename);
+        disposition.extend([b"; filename=", &quoted(filename)[..]].concat());
     }
     if options & 2 != 0 {
         head = head.content_type("application/octet-stream").unwrap();
+        more.push(field("Content-Type", b"application/octet-stream"));
     }
     if options & 4 != 0 {
         let value = input.bytes();
-        head = head.clone().field("X-More", value).unwrap_or(head);
+        match head.clone().field("X-More", value) {
+            Ok(with) => {
+                head = with;
+                more.push(field("X-More", value));
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::UnsafeHeader);
+                assert!(value.iter().any(|b| b"\r\n\0".contains(b)));
+            }
+        }
     }
-    head
+    let mut fields = vec![field("Content-Disposition", &disposition)];
+    fields.extend(more);
+    (head, fields)
+}
+
+/// As WHATWG's forms have it.
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let escaped = text.iter().flat_map(|b| match b {
+        b'"' => b"%22".to_vec(),
+        b'\r' => b"%0D".to_vec(),
+        b'\n' => b"%0A".to_vec(),
+        other => vec![*other],
+    });
+    [b'"'].into_iter().chain(escaped).chain([b'"']).collect()
+}
+
+/// A field as it is read: without spaces around its value.
+fn field(name: &str, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let space = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = value.iter().take_while(|b| space(b)).count();
+    let end = value.iter().rev().take_while(|b| space(b)).count();
+    (name.as_bytes().to_vec(), value.get(start..value.len() - end).unwrap_or_default().to_vec())
 }
 
 fn holds(body: &[u8], boundary: &[u8]) -> bool {

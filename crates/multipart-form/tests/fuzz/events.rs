@@ -12,7 +12,8 @@ pub(crate) enum Told {
     Enter(Fields),
     Leave,
     Done,
-    Fault(ErrorKind, Option<String>),
+    /// With its offset and its field.
+    Fault(ErrorKind, Option<u64>, Option<String>),
 }
 
 pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -29,7 +30,7 @@ pub(crate) fn tell(mut parser: Parser, pieces: &[&[u8]]) -> Vec<Told> {
         assert!(error.offset().is_none_or(|at| at <= pushed), "{error} though {pushed} bytes were pushed");
         assert_eq!(parser.next(&mut &b"--"[..]).unwrap_err(), error, "an error stays");
         assert_eq!(parser.close().unwrap_err(), error, "an error stays");
-        told.push(Told::Fault(error.kind(), error.field().map(String::from)));
+        told.push(Told::Fault(error.kind(), error.offset(), error.field().map(String::from)));
     }
     told
 }

@@ -30,7 +30,7 @@ fn decode(encoding: TransferEncoding, pieces: &[&[u8]]) -> Option<Vec<u8>> {
     for piece in pieces {
         decoder.decode(piece, &mut out).ok()?;
     }
-    decoder.finish().ok().map(|()| out)
+    decoder.finish(&mut out).ok().map(|()| out)
 }
 
 fn encode(encoding: TransferEncoding, pieces: &[&[u8]]) -> Vec<u8> {

@@ -10,14 +10,16 @@ use bytes::Buf;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{FormBuilder, Step, count};
+use super::{FAILED, FormBuilder, Step, count};
 use crate::adapt::ReadError;
 use crate::error::Error;
 
 /// A form as a `Stream` of `Bytes`; also an `AsyncRead` and an `http_body::Body`, with the features of these names. Bodies are
-/// passed on as they come, one piece at a time.
+/// passed on as they come, one piece at a time. Once it has failed it fails for ever, so that no part of it is taken for the
+/// whole.
 pub struct FormStream<B> {
     steps: VecDeque<Step<B>>,
+    failed: bool,
     /// Bytes that are still to come, where that is known.
     len: Option<u64>,
     /// What is left of a piece, for those who read by their own sizes.
@@ -37,6 +39,7 @@ impl<B> FormBuilder<B> {
         let (steps, len) = self.close()?;
         Ok(FormStream {
             steps,
+            failed: false,
             len,
             #[cfg(any(feature = "tokio", feature = "futures-io"))]
             piece: Bytes::new(),
@@ -52,30 +55,48 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            let piece = match this.steps.front_mut() {
-                None => return Poll::Ready(None),
-                Some(Step::Framing(bytes)) => Bytes::from(core::mem::take(bytes).into_inner()),
-                Some(Step::Body(body, left)) => match ready!(Pin::new(body).poll_next(cx)) {
-                    Some(Ok(piece)) if piece.is_empty() => continue,
-                    Some(Ok(piece)) => {
+        if this.failed {
+            return Poll::Ready(Some(Err(Error::new(FAILED).into())));
+        }
+        while let Some(step) = this.steps.front_mut() {
+            let piece = ready!(step.poll_piece(cx));
+            match &piece {
+                Ok(None) => {
+                    this.steps.pop_front();
+                    continue;
+                }
+                Ok(Some(piece)) => this.len = this.len.map(|len| len.saturating_sub(piece.len() as u64)),
+                Err(_) => this.failed = true,
+            }
+            return Poll::Ready(piece.transpose());
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl<B, E> Step<B>
+where
+    B: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    /// The next piece, which has bytes, or `None` at the end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ReadError<E>>> {
+        let piece = match self {
+            Self::Framing(bytes) => Bytes::from(core::mem::take(bytes).into_inner()),
+            Self::Body(body, left) => loop {
+                match ready!(Pin::new(&mut *body).poll_next(cx)).transpose().map_err(ReadError::Source)? {
+                    Some(piece) if piece.is_empty() => {}
+                    Some(piece) => {
                         count(left, piece.len() as u64)?;
-                        piece
+                        break piece;
                     }
-                    Some(Err(error)) => return Poll::Ready(Some(Err(ReadError::Source(error)))),
                     None => {
                         count(left, 0)?;
-                        Bytes::new()
+                        break Bytes::new();
                     }
-                },
-            };
-            if piece.is_empty() {
-                this.steps.pop_front();
-                continue;
-            }
-            this.len = this.len.map(|len| len.saturating_sub(piece.len() as u64));
-            return Poll::Ready(Some(Ok(piece)));
-        }
+                }
+            },
+        };
+        Poll::Ready(Ok((!piece.is_empty()).then_some(piece)))
     }
 }
 
@@ -95,7 +116,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && !self.failed
     }
 
     fn size_hint(&self) -> http_body::SizeHint {

@@ -14,7 +14,7 @@ use super::owned::OwnedForm;
 use super::pieces::{Piece, Pieces, Polled, StreamPieces};
 use super::queue::{self, Pump, Queue};
 use crate::adapt::ReadError;
-use crate::error::{Error, Limit};
+use crate::error::Error;
 use crate::head::{Head, HeadBuf};
 use crate::parse::Parser;
 use crate::text::Charsets;
@@ -44,6 +44,9 @@ pub struct Form<P> {
     head: HeadBuf,
     charsets: Charsets,
     in_field: bool,
+    /// Multiparts that are open inside the form.
+    depth: usize,
+    dropped: u64,
 }
 
 /// A field that is being read. Dropping it early makes the form pass over the rest of it.
@@ -73,7 +76,14 @@ impl<S> Form<StreamPieces<S>> {
 impl<P> Form<P> {
     /// A form from any source of pieces.
     pub fn new(pieces: P) -> Self {
-        Self { pieces, head: HeadBuf::default(), charsets: Charsets::default(), in_field: false }
+        Self { pieces, head: HeadBuf::default(), charsets: Charsets::default(), in_field: false, depth: 0, dropped: 0 }
+    }
+
+    /// How many bytes of the field that was read last were dropped by [`Overflow::Truncate`](crate::Overflow::Truncate): known
+    /// once its end has been read.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The source of the pieces.
@@ -94,6 +104,18 @@ impl<P: Pieces> Form<P> {
         Ok(found.then_some(FormField { form: self }))
     }
 
+    /// Passes over everything that is left, as [`Parser::drain`] does, so that a connection can be used again though the form
+    /// is not wanted. Cancel safe.
+    ///
+    /// # Errors
+    /// The form's fault or its source's.
+    pub async fn drain(&mut self) -> Result<(), ReadError<P::Error>> {
+        self.pieces.drain();
+        while poll_fn(|cx| self.pieces.poll_piece(cx)).await?.is_some() {}
+        self.in_field = false;
+        Ok(())
+    }
+
     /// A form whose fields are owned: `'static`, and `Send` where the source is.
     pub fn into_owned(self) -> OwnedForm<P> {
         OwnedForm::new(self)
@@ -102,8 +124,9 @@ impl<P: Pieces> Form<P> {
     /// Puts a queue of at most `bytes` between parsing and what is done with the fields, so that both run at once: poll the
     /// [`Pump`] in one place (a task, or one arm of a join), and read the form in another. See [`Queue`] for the memory it takes.
     pub fn queued(self, bytes: usize) -> (Form<Queue<P::Error>>, Pump<P>) {
-        let (queue, pump) = queue::new(self.pieces, bytes);
-        (Form { pieces: queue, head: self.head, charsets: self.charsets, in_field: self.in_field }, pump)
+        let Self { pieces, head, charsets, in_field, depth, dropped } = self;
+        let (queue, pump) = queue::new(pieces, bytes);
+        (Form { pieces: queue, head, charsets, in_field, depth, dropped }, pump)
     }
 
     /// The whole form as a tree, whose leaves are what `save` makes of each field; a field that it leaves unread is passed over.
@@ -141,6 +164,10 @@ impl<P: Pieces> Form<P> {
         &self.head
     }
 
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// Goes on to the next part's beginning; whether there is one.
     pub(super) fn poll_field(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError<P::Error>>> {
         loop {
@@ -160,16 +187,20 @@ impl<P: Pieces> Form<P> {
             let next = match ready!(self.pieces.poll_piece(cx))? {
                 Some(Piece::Part(head)) => {
                     self.head = head;
-                    self.in_field = true;
+                    (self.in_field, self.dropped) = (true, 0);
                     Next::Part
                 }
                 Some(Piece::Enter(head)) => {
                     self.head = head;
+                    self.depth += 1;
                     Next::Enter
                 }
-                Some(Piece::Leave) => Next::Leave,
-                Some(Piece::End) => {
-                    self.in_field = false;
+                Some(Piece::Leave) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    Next::Leave
+                }
+                Some(Piece::End { dropped }) => {
+                    (self.in_field, self.dropped) = (false, dropped);
                     continue;
                 }
                 Some(Piece::Data(_)) => continue,
@@ -186,8 +217,11 @@ impl<P: Pieces> Form<P> {
         }
         match ready!(self.pieces.poll_piece(cx))? {
             Some(Piece::Data(bytes)) => Poll::Ready(Ok(Some(bytes))),
-            _ => {
+            piece => {
                 self.in_field = false;
+                if let Some(Piece::End { dropped }) = piece {
+                    self.dropped = dropped;
+                }
                 Poll::Ready(Ok(None))
             }
         }
@@ -201,6 +235,19 @@ impl<P: Pieces> FormField<'_, P> {
         self.form.head.as_head()
     }
 
+    /// How many multiparts inside the form it lies in: 0 for the form's own fields. Only where the parser is
+    /// [`nested`](Parser::nested) is it ever more.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.form.depth
+    }
+
+    /// As [`Form::dropped`].
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.form.dropped
+    }
+
     /// The next of its bytes, or `None` at its end. Cancel safe.
     ///
     /// # Errors
@@ -212,7 +259,7 @@ impl<P: Pieces> FormField<'_, P> {
     /// The rest of it, if that is at most `limit` bytes. Not cancel safe: what was collected is lost.
     ///
     /// # Errors
-    /// The form's fault or its source's; [`Limit::BufferBytes`].
+    /// The form's fault or its source's; [`Limit::BufferBytes`](crate::Limit::BufferBytes).
     pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, ReadError<P::Error>> {
         self.collect(limit).await
     }
@@ -233,8 +280,7 @@ impl<P: Pieces> FormField<'_, P> {
         let mut all = Vec::new();
         while let Some(piece) = self.chunk().await? {
             if piece.len() > limit - all.len() {
-                let name = self.head().name_raw().unwrap_or_default().into_owned();
-                return Err(Error::limit(Limit::BufferBytes, limit as u64).of(&name).into());
+                return Err(Error::buffer(&self.head(), limit).into());
             }
             all.extend_from_slice(&piece);
         }

@@ -24,6 +24,8 @@ pub struct OwnedForm<P> {
 pub struct OwnedField<P: Pieces> {
     shared: Arc<Mutex<Shared<P>>>,
     head: HeadBuf,
+    depth: usize,
+    dropped: u64,
     ended: bool,
 }
 
@@ -63,8 +65,9 @@ impl<P: Pieces> OwnedForm<P> {
             return Poll::Ready(Ok(None));
         }
         shared.busy = true;
-        let head = shared.form.head().clone();
-        Poll::Ready(Ok(Some(OwnedField { shared: Arc::clone(&self.shared), head, ended: false })))
+        let (head, depth) = (shared.form.head().clone(), shared.form.depth());
+        let field = OwnedField { shared: Arc::clone(&self.shared), head, depth, dropped: 0, ended: false };
+        Poll::Ready(Ok(Some(field)))
     }
 }
 
@@ -73,6 +76,18 @@ impl<P: Pieces> OwnedField<P> {
     #[must_use]
     pub fn head(&self) -> Head<'_> {
         self.head.as_head()
+    }
+
+    /// As [`FormField::depth`](super::FormField::depth).
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// How many of its bytes were dropped by [`Overflow::Truncate`](crate::Overflow::Truncate): known once its end has been read.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The next of its bytes, or `None` at its end. Cancel safe.
@@ -97,6 +112,7 @@ impl<P: Pieces> OwnedField<P> {
     fn give_back(&mut self) {
         self.ended = true;
         let mut shared = lock(&self.shared);
+        self.dropped = shared.form.dropped();
         shared.busy = false;
         if let Some(waiting) = shared.waiting.take() {
             waiting.wake();

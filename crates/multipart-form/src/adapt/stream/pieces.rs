@@ -21,7 +21,10 @@ pub enum Piece {
     /// Some of its body.
     Data(Bytes),
     /// It is complete.
-    End,
+    End {
+        /// How many of its bytes were dropped by [`Overflow::Truncate`](crate::Overflow::Truncate).
+        dropped: u64,
+    },
     /// A part begins that is a multipart itself.
     Enter(HeadBuf),
     /// The multipart inside is complete.
@@ -36,14 +39,15 @@ pub trait Pieces: Unpin {
     /// What the bytes' source can fail with.
     type Error;
 
-    /// The next piece, or `None` once the form is complete.
+    /// The next piece, or `None` once the form is complete. An error is the last: a form's own comes again, and behind a
+    /// source's comes [`ErrorKind::UnexpectedEof`](crate::ErrorKind::UnexpectedEof).
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Polled<Piece, Self::Error>;
 
-    /// Passes over the rest of the current part's data.
+    /// Passes over the rest of the current part's data; right after [`Piece::Enter`], over the multipart inside.
     fn skip(&mut self);
 
-    /// Bytes of memory that the last [`Piece::Data`] keeps alive, though it be a small part of them.
-    fn retained(&self) -> usize;
+    /// Passes over everything that is left; see [`Parser::drain`].
+    fn drain(&mut self);
 }
 
 /// Pieces of a `Stream` of `Bytes`. The stream is polled only when all it gave before has been parsed, and not any more once the
@@ -52,7 +56,6 @@ pub struct StreamPieces<S> {
     source: S,
     parser: Parser,
     chunk: Bytes,
-    whole: usize,
     ended: bool,
     done: bool,
 }
@@ -63,7 +66,7 @@ const TURN: u32 = 64;
 impl<S> StreamPieces<S> {
     /// Pieces of what `source` gives.
     pub fn new(source: S, parser: Parser) -> Self {
-        Self { source, parser, chunk: Bytes::new(), whole: 0, ended: false, done: false }
+        Self { source, parser, chunk: Bytes::new(), ended: false, done: false }
     }
 
     /// The source, and the bytes it gave that were not used: those behind the close delimiter, once it has been read.
@@ -85,7 +88,7 @@ impl<S> StreamPieces<S> {
             } else {
                 Bytes::copy_from_slice(bytes)
             })),
-            Some(Event::End) => Some(Piece::End),
+            Some(Event::End) => Some(Piece::End { dropped: self.parser.dropped() }),
             Some(Event::Leave) => Some(Piece::Leave),
             Some(Event::Done) => {
                 self.done = true;
@@ -121,11 +124,12 @@ where
             // The source may want its memory back before it reads on.
             self.chunk = Bytes::new();
             match ready!(Pin::new(&mut self.source).poll_next(cx)) {
-                Some(Ok(chunk)) => {
-                    self.chunk = chunk.into();
-                    self.whole = self.chunk.len();
+                Some(Ok(chunk)) => self.chunk = chunk.into(),
+                Some(Err(error)) => {
+                    // The form has an early end from now on, and the source is not asked again.
+                    let _ = self.parser.close();
+                    return Poll::Ready(Err(ReadError::Source(error)));
                 }
-                Some(Err(error)) => return Poll::Ready(Err(ReadError::Source(error))),
                 None => self.ended = true,
             }
         }
@@ -137,8 +141,8 @@ where
         self.parser.skip();
     }
 
-    fn retained(&self) -> usize {
-        self.whole
+    fn drain(&mut self) {
+        self.parser.drain();
     }
 }
 

@@ -14,9 +14,10 @@ use crate::adapt::ReadError;
 
 /// The end of the queue that gives pieces.
 ///
-/// The ceiling: a queue of `n` bytes holds at most `2 * n` bytes of data, one chunk of the source beyond that, and the header
-/// that met the limit. Data that is less than half of the chunk it lies in is copied, so that it does not keep all of it alive.
-/// Other pieces count as 256 bytes and what their header takes, so that a flood of empty parts is bounded too.
+/// The ceiling: a queue of `n` bytes takes at most `2 * n` bytes of memory, and beyond that the piece that met the limit (one
+/// chunk of the source, or one header) and the chunk that is being parsed. Each piece counts as 256 bytes and what it holds, so
+/// that a flood of empty parts or of single bytes is bounded too; data is copied, so that a byte does not keep alive the buffer
+/// that it came in.
 pub struct Queue<E> {
     shared: Arc<Mutex<Shared<E>>>,
 }
@@ -38,6 +39,7 @@ struct Shared<E> {
     end: Option<Result<(), ReadError<E>>>,
     ended: bool,
     skip: bool,
+    drain: bool,
     /// One of the ends is gone.
     orphaned: bool,
     reader: Option<Waker>,
@@ -51,6 +53,7 @@ pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<
         end: None,
         ended: false,
         skip: false,
+        drain: false,
         orphaned: false,
         reader: None,
         writer: None,
@@ -58,13 +61,17 @@ pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<
     (Queue { shared: Arc::clone(&shared) }, Pump { pieces, limit, shared })
 }
 
+/// What a piece counts: 256 bytes for its place in the queue, and what it holds.
 fn weight(piece: &Piece) -> usize {
-    match piece {
+    256 + match piece {
         Piece::Data(bytes) => bytes.len(),
-        Piece::Part(head) | Piece::Enter(head) => 256 + head.memory(),
-        Piece::End | Piece::Leave => 256,
+        Piece::Part(head) | Piece::Enter(head) => head.memory(),
+        Piece::End { .. } | Piece::Leave => 0,
     }
 }
+
+// Half of what it counts, as a queue that grows has up to twice the places it needs.
+const _: () = assert!(size_of::<Piece>() <= 256);
 
 impl<P: Pieces> Future for Pump<P> {
     type Output = ();
@@ -80,6 +87,9 @@ impl<P: Pieces> Future for Pump<P> {
                 if core::mem::take(&mut shared.skip) {
                     pump.pieces.skip();
                 }
+                if core::mem::take(&mut shared.drain) {
+                    pump.pieces.drain();
+                }
                 if shared.held >= pump.limit.max(1) {
                     shared.writer = Some(cx.waker().clone());
                     return Poll::Pending;
@@ -89,9 +99,7 @@ impl<P: Pieces> Future for Pump<P> {
             let mut shared = lock(&pump.shared);
             match piece {
                 Ok(Some(mut piece)) => {
-                    if let Piece::Data(bytes) = &mut piece
-                        && bytes.len() < pump.pieces.retained() / 2
-                    {
+                    if let Piece::Data(bytes) = &mut piece {
                         *bytes = Bytes::copy_from_slice(bytes);
                     }
                     shared.held += weight(&piece);
@@ -121,6 +129,10 @@ impl<E> Pieces for Queue<E> {
             return Poll::Ready(Ok(Some(piece)));
         }
         match shared.end.take() {
+            Some(Err(ReadError::Form(error))) => {
+                shared.end = Some(Err(error.clone().into()));
+                Poll::Ready(Err(error.into()))
+            }
             Some(Err(error)) => Poll::Ready(Err(error)),
             Some(Ok(())) => {
                 shared.end = Some(Ok(()));
@@ -150,8 +162,14 @@ impl<E> Pieces for Queue<E> {
         }
     }
 
-    fn retained(&self) -> usize {
-        0
+    fn drain(&mut self) {
+        let mut shared = lock(&self.shared);
+        shared.pieces.clear();
+        shared.held = 0;
+        shared.drain = !shared.ended;
+        if let Some(writer) = shared.writer.take() {
+            writer.wake();
+        }
     }
 }
 
