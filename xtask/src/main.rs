@@ -2,6 +2,7 @@
 
 mod bench;
 mod deny;
+mod fuzz;
 mod paths;
 mod serve;
 mod setup;
@@ -19,6 +20,7 @@ cargo xtask COMMAND
 
   serve [ARGS]           build all of it and serve http://127.0.0.1:8080; ARGS go to `pasteur serve`
   test [--without NAME]  run every check and test there is; NAME (chromium, tink) leaves out what needs it
+  fuzz [TARGET..]        run the fuzz targets, or those named, --seconds N each
   ci                     do what .ci/run does
   web                    build the browser client and pack the site into target/site.img
   bench [NAME..]         measure the figures, as ratios to a peer or a limit; --quick does it in small
@@ -52,6 +54,7 @@ fn run(args: &[String]) -> Result<()> {
             let site = web::build(&paths::target())?;
             tidy::write_options(&serve::program(&site)?)
         }
+        ("fuzz", rest) => fuzz::run(rest),
         ("bench", rest) => bench::run(rest),
         ("deny", []) => deny::run(),
         ("tidy", []) => tidy::run(),
