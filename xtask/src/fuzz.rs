@@ -3,7 +3,6 @@
 //! pinned one.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -26,13 +25,14 @@ const SECONDS: u64 = 60;
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let (names, seconds) = parse(args, &targets()?)?;
     setup::programs(TOOLS)?;
-    let folder = paths::target().join("fuzz");
+    let (folder, host) = (paths::target().join("fuzz"), setup::compiler("host")?);
     let mut cargo = shell::cargo();
-    cargo.args(["build", "--release", "--locked", "--target", "host-tuple", "--manifest-path", "fuzz/Cargo.toml"]);
+    cargo.args(["build", "--release", "--locked", "--target", &host, "--manifest-path", "fuzz/Cargo.toml"]);
+    // For a target that is named, build scripts and macros are built without the instructions.
     cargo.arg("--target-dir").arg(&folder).env("RUSTFLAGS", INSTRUMENTED);
     cargo.args(names.iter().flat_map(|name| ["--bin", name]));
     shell::run(&mut cargo)?;
-    let programs = programs(&folder)?;
+    let programs = folder.join(host).join("release");
     for name in names {
         let found = folder.join("corpus").join(&name);
         fs::create_dir_all(&found).with_context(|| found.display().to_string())?;
@@ -71,13 +71,6 @@ fn parse(args: &[String], targets: &[String]) -> Result<(Vec<String>, u64)> {
         }
     }
     Ok((if names.is_empty() { targets.to_vec() } else { names }, seconds))
-}
-
-/// Where cargo has put the programs: a folder named for the machine's own target.
-fn programs(folder: &std::path::Path) -> Result<PathBuf> {
-    let version = shell::output(Command::new("rustc").arg("-vV").current_dir(paths::root())).unwrap_or_default();
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(folder.join(host.context("rustc does not say what machine this is")?).join("release"))
 }
 
 #[cfg(test)]

@@ -94,11 +94,11 @@ fn pinned_toolchain() -> Result<String> {
     Ok(channel.context("rust-toolchain.toml pins no channel")?.to_owned())
 }
 
-/// The commit that the compiler was built from.
-pub(crate) fn compiler_commit() -> Result<String> {
+/// What the compiler says of itself: `commit-hash`, the commit that it was built from, or `host`, the target of this machine.
+pub(crate) fn compiler(what: &str) -> Result<String> {
     let version = shell::output(Command::new("rustc").arg("-vV").current_dir(paths::root())).unwrap_or_default();
-    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
-    Ok(commit.context("rustc does not say which commit it is")?.to_owned())
+    let found = version.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
+    Ok(found.with_context(|| format!("rustc does not tell its {what}"))?.to_owned())
 }
 
 /// Where the pinned toolchain is.

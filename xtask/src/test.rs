@@ -10,7 +10,7 @@ use crate::tidy::PURE;
 use crate::{deny, fuzz, paths, serve, setup, shell, tidy, web};
 
 /// What a machine may lack, by the name that `--without` takes: programs and the Debian packages that have them.
-/// The tests that need one are named `needs_NAME_...`.
+/// The tests that need one are named `needs_NAME_...`; the fuzzer has a step of its own.
 const TOOLS: [(&str, &[(&str, &str)]); 5] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
@@ -24,13 +24,10 @@ const TOOLS: [(&str, &[(&str, &str)]); 5] = [
             ("python3", "python3-venv"),
         ],
     ),
-    (FUZZER, fuzz::TOOLS),
+    ("fuzzer", fuzz::TOOLS),
     ("tink", &[("python3", "python3"), ("pip3", "python3-pip"), ("python3", "python3-venv")]),
     ("valgrind", &[("valgrind", "valgrind")]),
 ];
-
-/// What the fuzz targets need: a step of its own, no test.
-const FUZZER: &str = "fuzzer";
 
 /// The targets that the pure crates are built for.
 const BARE: [&str; 2] = ["x86_64-unknown-none", "wasm32-unknown-unknown"];
@@ -52,7 +49,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let site = shell::step("web: the browser client and the site", || web::build(&target))?;
     shell::step("web again, elsewhere: the same bytes", || same_again(&site))?;
     let program = shell::step("server: the program pasteur", || serve::program(&site))?;
-    if !without.contains(FUZZER) {
+    if !without.contains("fuzzer") {
         shell::step("fuzz: every target for a little", || fuzz::run(&["--seconds", "4"].map(String::from)))?;
     }
     shell::step("the README knows every option", || tidy::options(&program))?;

@@ -78,7 +78,7 @@ fn client(target: &Path, page: &str) -> Result<PathBuf> {
 fn remapped() -> Result<Vec<String>> {
     let sources = setup::sysroot()?.join("lib/rustlib/src/rust");
     let real = fs::canonicalize(&sources).unwrap_or_else(|_| sources.clone());
-    let std = format!("/rustc/{}", setup::compiler_commit()?);
+    let std = format!("/rustc/{}", setup::compiler("commit-hash")?);
     let home = paths::cargo_home().map(|home| (home, "cargo"));
     let ours = [(paths::root(), "pasteur"), (sources, std.as_str()), (real, std.as_str())];
     let flag = |(from, to): (PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());

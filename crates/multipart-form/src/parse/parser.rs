@@ -272,7 +272,7 @@ impl Parser {
                         }
                     }
                 },
-                Phase::Body => match content(&mut self.levels, top, input) {
+                phase @ (Phase::Body | Phase::Passed) => match content(&mut self.levels, top, input) {
                     Source::Dry => return Ok(None),
                     Source::Some(bytes) => {
                         if let Some(step) = self.data(top, bytes, whole, input)? {
@@ -282,24 +282,11 @@ impl Parser {
                     Source::End => {
                         self.end_part(top)?;
                         if !self.part.hidden {
-                            return Ok(Some(Step::End));
+                            return Ok(Some(if phase == Phase::Passed { Step::Leave } else { Step::End }));
                         }
                     }
                 },
                 Phase::Nested => self.end_part(top)?,
-                Phase::Passed => match content(&mut self.levels, top, input) {
-                    Source::Dry => return Ok(None),
-                    Source::Some(bytes) => {
-                        let n = resolve(&self.levels, input, bytes).len();
-                        take(&mut self.levels, top + 1, n, input);
-                    }
-                    Source::End => {
-                        self.end_part(top)?;
-                        if !self.draining {
-                            return Ok(Some(Step::Leave));
-                        }
-                    }
-                },
                 Phase::Closed => {
                     self.levels[top].phase = Phase::Epilogue;
                     if top == 0 {

@@ -90,8 +90,8 @@ impl<'a> ContentType<'a> {
     /// The one boundary parameter.
     ///
     /// # Errors
-    /// [`ErrorKind::NoBoundary`] also for an empty one, or [`ErrorKind::BadBoundary`] for a boundary that is none, for two, and for parameters
-    /// that break the grammar.
+    /// [`ErrorKind::NoBoundary`] where there is none or it is empty; [`ErrorKind::BadBoundary`] for one that cannot be a boundary,
+    /// for two, and for parameters that break the grammar.
     pub fn boundary(&self) -> Result<Boundary, Error> {
         let mut params = self.params();
         let mut found = None;

@@ -1,6 +1,8 @@
 //! Target: what the encoder writes, the parser reads, at the length that was promised.
 
-use multipart_form::{Boundary, Encoder, ErrorKind, Limits, Parser, PartHead};
+use multipart_form::{
+    Boundary, Decoder, Encoder, ErrorKind, Limits, Parser, PartHead, TransferEncoder, TransferEncoding,
+};
 
 use crate::events::{Fields, Told, tell};
 use crate::input::{Input, Numbers};
@@ -16,7 +18,7 @@ pub(crate) fn run(data: &[u8]) {
         match input.byte() % 8 {
             0 if depth < 3 => {
                 depth += 1;
-                let (head, mut fields) = head(&mut input);
+                let (head, mut fields, _) = head(&mut input);
                 let head = head.multipart("mixed", &boundaries[depth]).unwrap();
                 let types = ["", "\"one inside\"", "two'inside", "\"in=three\""];
                 fields.retain(|(name, _)| name != b"Content-Type");
@@ -35,10 +37,18 @@ pub(crate) fn run(data: &[u8]) {
                 told.push(Told::Leave);
             }
             _ => {
-                let (head, fields) = head(&mut input);
-                let body = input.bytes();
+                let (mut head, mut fields, encoding) = head(&mut input);
+                let body = match encoding {
+                    None => input.bytes().to_vec(),
+                    Some(encoding) => {
+                        head = head.transfer_encoding(encoding);
+                        let more = fields.iter().position(|(name, _)| name == b"X-More").unwrap_or(fields.len());
+                        fields.insert(more, field("Content-Transfer-Encoding", encoding.as_str().as_bytes()));
+                        encoded(encoding, input.bytes())
+                    }
+                };
                 // What an encoder is told not to be given.
-                if boundaries.iter().any(|b| holds(body, b.as_str().as_bytes())) {
+                if boundaries.iter().any(|b| holds(&body, b.as_str().as_bytes())) {
                     return;
                 }
                 length += encoder.part_len(&head, body.len() as u64);
@@ -46,11 +56,11 @@ pub(crate) fn run(data: &[u8]) {
                     assert_eq!(error.kind(), ErrorKind::UnsafeHeader);
                     return;
                 }
-                out.extend_from_slice(body);
+                out.extend_from_slice(&body);
                 encoder.end(&mut out).unwrap();
                 told.push(Told::Part(fields));
                 if !body.is_empty() {
-                    told.push(Told::Body(body.to_vec()));
+                    told.push(Told::Body(body));
                 }
                 told.push(Told::End(0));
             }
@@ -71,8 +81,8 @@ pub(crate) fn run(data: &[u8]) {
     assert_eq!(tell(Parser::new(boundary, limits).nested(true), &numbers.pieces(&out)), told);
 }
 
-/// A header, and the fields that it should be read as.
-fn head(input: &mut Input<'_>) -> (PartHead, Fields) {
+/// A header, the fields that it should be read as, and how a body behind it is to be encoded.
+fn head(input: &mut Input<'_>) -> (PartHead, Fields, Option<TransferEncoding>) {
     let name = input.bytes();
     let mut head = PartHead::new(name);
     let options = input.byte();
@@ -105,7 +115,24 @@ fn head(input: &mut Input<'_>) -> (PartHead, Fields) {
     }
     let mut fields = vec![field("Content-Disposition", &disposition)];
     fields.extend(more);
-    (head, fields)
+    let encoding = match options & 48 {
+        16 => Some(TransferEncoding::Base64),
+        32 => Some(TransferEncoding::QuotedPrintable),
+        _ => None,
+    };
+    (head, fields, encoding)
+}
+
+/// A body as it is sent, which gives it back.
+fn encoded(encoding: TransferEncoding, body: &[u8]) -> Vec<u8> {
+    let (mut sent, mut encoder) = (Vec::new(), TransferEncoder::new(encoding));
+    encoder.encode(body, &mut sent);
+    encoder.finish(&mut sent);
+    let (mut read, mut decoder) = (Vec::new(), Decoder::new(encoding));
+    decoder.decode(&sent, &mut read).unwrap();
+    decoder.finish(&mut read).unwrap();
+    assert_eq!(read, body);
+    sent
 }
 
 /// As WHATWG's forms have it.

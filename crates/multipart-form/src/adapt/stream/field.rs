@@ -110,10 +110,7 @@ impl<P: Pieces> Form<P> {
     /// # Errors
     /// The form's fault or its source's.
     pub async fn drain(&mut self) -> Result<(), ReadError<P::Error>> {
-        self.pieces.drain();
-        while poll_fn(|cx| self.pieces.poll_piece(cx)).await?.is_some() {}
-        self.in_field = false;
-        Ok(())
+        poll_fn(|cx| self.poll_drain(cx)).await
     }
 
     /// A form whose fields are owned: `'static`, and `Send` where the source is.
@@ -166,6 +163,13 @@ impl<P: Pieces> Form<P> {
 
     pub(super) fn depth(&self) -> usize {
         self.depth
+    }
+
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError<P::Error>>> {
+        self.pieces.drain();
+        while ready!(self.pieces.poll_piece(cx))?.is_some() {}
+        self.in_field = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Goes on to the next part's beginning; whether there is one.

@@ -56,11 +56,7 @@ impl<P: Pieces> OwnedForm<P> {
     /// # Errors
     /// As there.
     pub fn poll_next_field(&mut self, cx: &mut Context<'_>) -> Polled<OwnedField<P>, P::Error> {
-        let mut shared = lock(&self.shared);
-        if shared.busy {
-            shared.waiting = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
+        let mut shared = ready!(self.poll_free(cx));
         if !ready!(shared.form.poll_field(cx))? {
             return Poll::Ready(Ok(None));
         }
@@ -68,6 +64,26 @@ impl<P: Pieces> OwnedForm<P> {
         let (head, depth) = (shared.form.head().clone(), shared.form.depth());
         let field = OwnedField { shared: Arc::clone(&self.shared), head, depth, dropped: 0, ended: false };
         Poll::Ready(Ok(Some(field)))
+    }
+}
+
+impl<P: Pieces> OwnedForm<P> {
+    /// As [`Form::drain`]; it waits for the field before, as [`next_field`](Self::next_field) does.
+    ///
+    /// # Errors
+    /// The form's fault or its source's.
+    pub async fn drain(&mut self) -> Result<(), ReadError<P::Error>> {
+        poll_fn(|cx| ready!(self.poll_free(cx)).form.poll_drain(cx)).await
+    }
+
+    /// The form, once no field of it is out.
+    fn poll_free(&self, cx: &mut Context<'_>) -> Poll<MutexGuard<'_, Shared<P>>> {
+        let mut shared = lock(&self.shared);
+        if shared.busy {
+            shared.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(shared)
     }
 }
 

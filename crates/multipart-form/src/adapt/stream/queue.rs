@@ -61,17 +61,21 @@ pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<
     (Queue { shared: Arc::clone(&shared) }, Pump { pieces, limit, shared })
 }
 
-/// What a piece counts: 256 bytes for its place in the queue, and what it holds.
-fn weight(piece: &Piece) -> usize {
-    256 + match piece {
-        Piece::Data(bytes) => bytes.len(),
-        Piece::Part(head) | Piece::Enter(head) => head.memory(),
-        Piece::End { .. } | Piece::Leave => 0,
-    }
-}
+/// What a piece counts for its place in the queue.
+const PLACE: usize = 256;
 
-// Half of what it counts, as a queue that grows has up to twice the places it needs.
-const _: () = assert!(size_of::<Piece>() <= 256);
+// A queue that grows has its places and twice as many beside them for a moment; that may be twice of what they count.
+const _: () = assert!(3 * size_of::<Piece>() <= 2 * PLACE);
+
+/// What a piece counts: its place, and what it holds.
+fn weight(piece: &Piece) -> usize {
+    PLACE
+        + match piece {
+            Piece::Data(bytes) => bytes.len(),
+            Piece::Part(head) | Piece::Enter(head) => head.memory(),
+            Piece::End { .. } | Piece::Leave => 0,
+        }
+}
 
 impl<P: Pieces> Future for Pump<P> {
     type Output = ();
