@@ -61,7 +61,6 @@ impl Browser {
             "--disable-sync".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             "--window-size=1280,900".to_owned(),
-            format!("--user-data-dir={}", profile.display()),
             // Its end of the pipe is closed when chromedriver ends, however that comes about, and Chromium ends as well.
             "--remote-debugging-pipe".to_owned(),
             // A name of this machine that a browser has no reason to trust as it trusts 127.0.0.1.
@@ -80,7 +79,7 @@ impl Browser {
             // "Save all" downloads several files by one press.
             "profile.default_content_setting_values.automatic_downloads": 1,
         });
-        let driver = WebDriver::start(&args, preferences, &folder.path().join("chromedriver.log")).await?;
+        let driver = WebDriver::start(&profile, &args, preferences, &folder.path().join("chromedriver.log")).await?;
         let browser = Self { driver, elsewhere, folder, watch: RefCell::new(Watch::default()) };
         browser
             .driver

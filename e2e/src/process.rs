@@ -19,8 +19,14 @@ pub fn peak_memory(pid: u32) -> Result<u64> {
 
 /// The processes that render pages for the Chromium with this profile.
 pub(crate) fn renderers(profile: &Path) -> Result<Vec<u32>> {
-    let own = format!("--user-data-dir={}", profile.display());
+    let own = own(profile);
     commands(|command| command.contains("--type=renderer") && command.contains(&own))
+}
+
+/// The processes, of whatever kind, of the Chromium with this profile. One that has ended and was not reaped is none.
+pub(crate) fn browsing_in(profile: &Path) -> Result<Vec<u32>> {
+    let own = own(profile);
+    commands(|command| command.contains(&own))
 }
 
 /// The browsers, drivers and servers whose command lines say that they keep their files in this folder.
@@ -35,6 +41,10 @@ pub(crate) fn kill(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, Signal::KILL);
     }
+}
+
+fn own(profile: &Path) -> String {
+    format!("--user-data-dir={}", profile.display())
 }
 
 /// The processes with such a command line; its arguments are separated by NUL, but Chromium's zygote writes its

@@ -2,20 +2,20 @@
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use hyper::Method;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::{BIG_STEP, STEP, http};
+use crate::{BIG_STEP, STEP, http, process};
 
 /// The key under which WebDriver hands out an element (section 12.1 of the standard).
 pub(crate) const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -28,20 +28,30 @@ pub(crate) struct WebDriver {
     address: SocketAddr,
     session: String,
     browser: Option<Pid>,
+    profile: PathBuf,
     // Killed on drop.
     _process: Child,
     _scratch: TempDir,
 }
 
 impl WebDriver {
-    /// Starts chromedriver on a free port and a Chromium with these arguments and preferences.
+    /// Starts chromedriver on a free port and a Chromium with these arguments, preferences and profile.
     /// What they write about themselves goes to `log`.
-    pub(crate) async fn start(args: &[String], preferences: Value, log: &Path) -> Result<Self> {
+    pub(crate) async fn start(profile: &Path, args: &[String], preferences: Value, log: &Path) -> Result<Self> {
         // What they keep for themselves goes with them. In a folder of the system's, for a socket is in it, whose path has
         // to be shorter than a checkout's may be.
         let scratch = tempfile::Builder::new().prefix("pasteur-e2e-").tempdir()?;
         let (process, address) = start_chromedriver(log, scratch.path()).await?;
-        let mut driver = Self { address, session: String::new(), browser: None, _process: process, _scratch: scratch };
+        let mut driver = Self {
+            address,
+            session: String::new(),
+            browser: None,
+            profile: profile.to_owned(),
+            _process: process,
+            _scratch: scratch,
+        };
+        let args: Vec<String> =
+            args.iter().cloned().chain([format!("--user-data-dir={}", profile.display())]).collect();
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "timeouts": {"script": BIG_STEP.as_millis() as u64, "pageLoad": 2 * STEP.as_millis() as u64},
@@ -98,9 +108,10 @@ impl Drop for WebDriver {
     fn drop(&mut self) {
         let Some(pid) = self.browser else { return };
         let _ = kill_process(pid, Signal::KILL);
-        // Its profile cannot be removed before it is gone; chromedriver, still alive here, reaps it.
+        // Its profile cannot be removed before it and its helpers are gone. Whether they are reaped does not matter:
+        // chromedriver takes its time for that.
         for _ in 0..500 {
-            if test_kill_process(pid).is_err() {
+            if process::browsing_in(&self.profile).is_ok_and(|left| left.is_empty()) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));
