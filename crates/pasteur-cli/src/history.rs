@@ -104,14 +104,12 @@ impl History {
     }
 }
 
-/// Writes a file that is the user's alone, its folder too.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Opens a file for this user alone, to be written; its folder is made where it is missing.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         make_private_folder(folder)?;
     }
-    let mut file = private(path, OpenOptions::new().write(true).create(true).truncate(true))?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    private(path, OpenOptions::new().write(true).create(true))
 }
 
 /// The file's entries; a line that is none (of a newer version, or damaged) is passed over.

@@ -65,13 +65,14 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
     let link = Link::parse(&secret::argument_or_stdin(&args.link, "Link")?);
     let link = link.map_err(|e| Failure::Link(e.to_string()))?;
     let server = Server::new(&link.base);
-    let kept = Kept::of(&link.base, &link.id);
+    let mut kept = Kept::of(&link.base, &link.id);
     let info = server.info(&link.id).inspect_err(|failure| {
         if matches!(failure.kind(), Some(Kind::Burnt | Kind::NotFound)) {
             kept.forget();
         }
     })?;
-    if info.state == PasteState::Claimed && kept.find().is_none() {
+    let left = if info.state == PasteState::Claimed { kept.find() } else { None };
+    if info.state == PasteState::Claimed && left.is_none() {
         return Err(Failure::Problem(Box::new(Problem::new(Kind::Burnt))));
     }
     let header = PublicHeader::decode(&info.header).map_err(|e| Failure::Damaged(e.to_string()))?;
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
         folder.probe()?;
     }
     let hidden = args.output.quiet || args.output.json;
-    let Unlocked { keys, content, lease } = unlock(args, &link, &server, &info, &header)?;
+    let Unlocked { keys, content, lease } = unlock(args, &link, &server, &info, &header, left.as_ref())?;
     let again = lease.as_ref().is_some_and(|lease| kept.keep(lease)) && !hidden;
 
     let progress = Progress::start("Fetching", Some(info.size), hidden);
@@ -104,16 +105,17 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
     tell(args, &link, &unpacked, &saved, burnt)
 }
 
-/// Finds the keys that fit, and opens the content; a paste that burns is claimed by that.
+/// Finds the keys that fit, and opens the content; a paste that burns is claimed by that, unless a lease is left of it.
 fn unlock(
     args: &GetArgs,
     link: &Link,
     server: &Server,
     info: &Info,
     header: &PublicHeader,
+    left: Option<&Token>,
 ) -> Result<Unlocked, Failure> {
     let Some(kdf) = &header.kdf else {
-        return open(args, link, server, info, header, Keys::derive(&link.secret, None));
+        return open(args, link, server, info, header, left, Keys::derive(&link.secret, None));
     };
     let given = args.password.given()?;
     if given.is_none() && !secret::can_ask() {
@@ -125,7 +127,7 @@ fn unlock(
         let password = given.as_ref().map_or_else(|| secret::ask("Password: "), |given| Ok(given.clone()))?;
         let stretched = Stretched::argon2id(&password, kdf).map_err(|e| Failure::Usage(e.to_string()))?;
         tries -= 1;
-        match open(args, link, server, info, header, Keys::derive(&link.secret, Some(&stretched))) {
+        match open(args, link, server, info, header, left, Keys::derive(&link.secret, Some(&stretched))) {
             Err(failure @ Failure::Wrong { .. }) if tries > 0 => eprintln!("pasteur: {failure}"),
             result => return result,
         }
@@ -139,6 +141,7 @@ fn open(
     server: &Server,
     info: &Info,
     header: &PublicHeader,
+    left: Option<&Token>,
     keys: Keys,
 ) -> Result<Unlocked, Failure> {
     let wrong = |failure: Failure| match failure.kind() {
@@ -151,9 +154,8 @@ fn open(
         let content = Content::open(server, link.id, info.size, access).map_err(wrong)?;
         return Ok(Unlocked { keys, content, lease: None });
     }
-    let left = Kept::of(&link.base, &link.id).find().filter(|_| info.state == PasteState::Claimed);
     let lease = match left {
-        Some(lease) => lease,
+        Some(lease) => lease.clone(),
         None => server.claim(&link.id, &keys.read_token()).map_err(wrong)?.lease,
     };
     let access = Access { token: lease.clone(), retries };

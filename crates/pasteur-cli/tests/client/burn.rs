@@ -80,3 +80,24 @@ fn what_was_claimed_and_not_read_is_taken_up_by_the_same_command() {
     world.run(&["get", &link]).fails(3, &[]);
     assert!(names(&world.path("state/pasteur")).iter().all(|name| !name.starts_with("lease")));
 }
+
+#[test]
+fn what_is_being_read_is_not_taken_up_by_the_same_command() {
+    use std::io::Read;
+    let world = World::new();
+    let text = "0123456789abcdef".repeat(64 << 10);
+    let link = world.put(&["--burn"], text.as_bytes());
+    // It stops where its output is full, in the middle.
+    let mut first = world.command(&["get", &link]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let claimed = || names(&world.path("state/pasteur")).iter().any(|name| name.starts_with("lease"));
+    let begun = std::time::Instant::now();
+    while !claimed() {
+        assert!(begun.elapsed().as_secs() < 60, "it claims");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    world.run(&["get", &link]).fails(3, &[]);
+    let mut read = String::new();
+    first.stdout.take().unwrap().read_to_string(&mut read).unwrap();
+    assert!(first.wait().unwrap().success());
+    assert_eq!(read, text);
+}
