@@ -1,8 +1,13 @@
-//! The ready-made encodings of a file, at each format's best.
+//! Compressing: pieces of an image, and the ready-made encodings of a file, at each format's best.
 
 use std::io::{self, Write};
 
-use docteur::Encoding;
+use docteur::layout::Stored;
+use docteur::{Codec, Encoding};
+use zstd::bulk::Compressor;
+use zstd::dict::EncoderDictionary;
+
+use crate::Error;
 
 /// Brotli's window, 2^22 bytes: what RFC 9110's `br` may use.
 const BROTLI_WINDOW: u32 = 22;
@@ -34,6 +39,64 @@ pub(crate) fn encode(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
         }
         _ => Ok(bytes.to_vec()),
     }
+}
+
+/// Level 22 differs from 19 for small inputs by time alone; with a base it would need tables of half a gigabyte.
+const BEST: i32 = 22;
+const BEST_WITH_BASE: i32 = 19;
+
+/// Compresses pieces without a base.
+pub(crate) struct Packer(Compressor<'static>);
+
+/// The base, digested for a level.
+pub(crate) struct Dictionary(Option<EncoderDictionary<'static>>);
+
+/// Compresses segments.
+pub(crate) struct SegmentPacker<'a> {
+    compressor: Compressor<'a>,
+    codec: Codec,
+}
+
+impl Packer {
+    pub(crate) fn new(level: i32) -> Result<Self, Error> {
+        let level = if level < BEST_WITH_BASE { level } else { BEST };
+        Compressor::new(level).map(Self).map_err(Error::io("zstd"))
+    }
+
+    /// A piece, stored where compressing does not make it smaller.
+    pub(crate) fn alone(&mut self, bytes: &[u8]) -> Result<(Stored, Vec<u8>), Error> {
+        piece(&mut self.0, Codec::Zstd, bytes)
+    }
+}
+
+impl Dictionary {
+    pub(crate) fn new(base: &[u8], level: i32) -> Self {
+        Self((!base.is_empty()).then(|| EncoderDictionary::copy(base, level.min(BEST_WITH_BASE))))
+    }
+}
+
+impl<'a> SegmentPacker<'a> {
+    pub(crate) fn new(dictionary: &'a Dictionary, level: i32) -> Result<Self, Error> {
+        match &dictionary.0 {
+            Some(dictionary) => {
+                let compressor = Compressor::with_prepared_dictionary(dictionary).map_err(Error::io("zstd"))?;
+                Ok(Self { compressor, codec: Codec::ZstdBase })
+            }
+            None => Packer::new(level).map(|packer| Self { compressor: packer.0, codec: Codec::Zstd }),
+        }
+    }
+
+    pub(crate) fn segment(&mut self, bytes: &[u8]) -> Result<(Stored, Vec<u8>), Error> {
+        piece(&mut self.compressor, self.codec, bytes)
+    }
+}
+
+fn piece(compressor: &mut Compressor<'_>, codec: Codec, bytes: &[u8]) -> Result<(Stored, Vec<u8>), Error> {
+    let packed = compressor.compress(bytes).map_err(Error::io("zstd"))?;
+    if packed.len() < bytes.len() {
+        return Ok((Stored::of(codec, &packed, bytes.len()), packed));
+    }
+    Ok((Stored::of(Codec::Stored, bytes, bytes.len()), bytes.to_vec()))
 }
 
 #[cfg(test)]

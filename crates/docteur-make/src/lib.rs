@@ -1,11 +1,34 @@
-//! Builds docteur images from a folder, deterministically: the same files give the same bytes, in whatever order the
-//! file system names them.
+//! Builds docteur images, deterministically: the same files give the same bytes, in whatever order the file system names them
+//! and with however many threads.
+//!
+//! A [`Tree`] says what there is and gives bytes; [`make`] goes over it three times, so that it never holds more of it than a few
+//! segments: once to hash and sketch each file, once to choose the text that segments share, once to compress. [`Writer`] is for a
+//! few files in memory, [`Folder`] for a folder of any size.
 
+mod arrange;
+mod base;
+mod compare;
 mod encode;
+mod error;
+mod extract;
 mod folder;
+mod index;
+mod make;
 mod media;
+mod options;
+mod pack;
+mod parallel;
+mod rolling;
+mod survey;
+mod tree;
 mod writer;
 
-pub use folder::image_of_folder;
+pub use compare::{Change, diff};
+pub use error::Error;
+pub use extract::{Extracted, extract};
+pub use folder::{Folder, image_of_folder};
+pub use make::{Made, Stage, make};
 pub use media::media_type;
-pub use writer::{Error, Writer};
+pub use options::{Options, Profile, Times};
+pub use tree::{Node, NodeKind, Tree};
+pub use writer::Writer;

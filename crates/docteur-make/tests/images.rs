@@ -1,143 +1,190 @@
-//! What the maker writes the reader reads, and nothing else.
+//! What the maker writes the reader reads, from memory and from folders.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::fs;
+mod support;
+
+use std::io::Read;
 use std::path::Path;
 
-use docteur::{Defect, Encoding, Error, Image};
-use docteur_make::{Writer, image_of_folder};
-use sha2::{Digest, Sha256};
+use docteur::{Cache, Encoding, Image, Kind, Limits, List, Memory, Walk};
+use docteur_make::{Error, Options, Writer, make};
+use proptest::prelude::*;
+use support::{InMemory, build, file, folder, noise, small, text};
 
-/// Three small files: one that shrinks, one that does not, one that is empty.
-fn small() -> Vec<u8> {
+/// All entries' contents, with a cache of some size.
+fn read(bytes: &[u8], budget: usize) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let image = Image::open(Memory(bytes), &Limits::default()).unwrap();
+    let mut cache = Cache::new(budget);
+    image.verify(&mut cache, |_, _| {}).unwrap();
+    let (mut walk, mut all) = (Walk::new(), Vec::new());
+    while let Some(entry) = walk.next(&image, &mut cache).unwrap() {
+        let content = match &entry.kind {
+            Kind::File(content) => Some(image.read_all(&mut cache, content, 1 << 30).unwrap()),
+            _ => None,
+        };
+        all.push((entry.path, content));
+    }
+    all
+}
+
+#[test]
+fn a_site_comes_back_with_types_and_encodings() {
+    let page = b"<p>hello, hello, hello, hello</p>".repeat(40);
     let mut writer = Writer::new();
-    writer.add("/index.html", "text/html; charset=utf-8", b"<p>hello, hello, hello, hello</p>".repeat(4)).unwrap();
-    writer.add("/a/noise", "application/octet-stream", Sha256::digest(b"noise").to_vec()).unwrap();
+    writer.add("/index.html", "text/html; charset=utf-8", page.clone()).unwrap();
+    writer.add("a/noise", "application/octet-stream", noise(7, 300)).unwrap();
     writer.add("/empty", "text/plain", Vec::new()).unwrap();
-    writer.finish().unwrap()
-}
-
-fn open(image: &[u8]) -> Result<Image<&[u8]>, Error<std::convert::Infallible>> {
-    let image = Image::open(image)?;
-    image.verify()?;
-    Ok(image)
-}
-
-/// The same image with one of its index's bytes changed and the root made right again, as an adversary would.
-fn forged(image: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut image = image.to_vec();
-    change(&mut image);
-    let index = u64::from_le_bytes(image[16..24].try_into().unwrap());
-    let end = image.len().min(64_usize.saturating_add(usize::try_from(index).unwrap()));
-    let root = Sha256::new().chain_update(&image[..32]).chain_update(&image[64..end]).finalize();
-    image[32..64].copy_from_slice(&root);
-    image
-}
-
-#[test]
-fn files_come_back_with_their_types_and_encodings() {
-    let bytes = small();
-    let image = open(&bytes).unwrap();
-    let paths: Vec<_> = image.files().iter().map(docteur::File::path).collect();
-    assert_eq!(paths, ["/a/noise", "/empty", "/index.html"]);
-
-    let page = image.file("/index.html").unwrap();
-    assert_eq!(page.media_type(), "text/html; charset=utf-8");
-    let text = b"<p>hello, hello, hello, hello</p>".repeat(4);
-    assert_eq!(image.read(page.identity()).unwrap(), text);
-    assert_eq!(page.identity().hash, <[u8; 32]>::from(Sha256::digest(&text)));
-    let brotli = image.read(page.variant(Encoding::Brotli).unwrap()).unwrap();
-    let mut plain = Vec::new();
-    brotli::BrotliDecompress(&mut &brotli[..], &mut plain).unwrap();
-    assert_eq!(plain, text);
-
-    let noise = image.file("/a/noise").unwrap();
-    assert_eq!(noise.variants().len(), 1, "what does not shrink is stored once");
-    assert!(image.file("/nothing").is_none());
-    assert!(image.file("index.html").is_none());
-}
-
-#[test]
-fn every_flipped_bit_is_found() {
-    let good = small();
-    let mut bad = good.clone();
-    for bit in 0..good.len() * 8 {
-        bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(open(&bad).is_err(), "bit {bit}");
-        bad[bit / 8] ^= 1 << (bit % 8);
+    let bytes = writer.finish().unwrap();
+    let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+    let mut cache = Cache::new(0);
+    let found = image.find(&mut cache, b"index.html").unwrap().unwrap();
+    assert_eq!(found.media_type.as_deref(), Some("text/html; charset=utf-8"));
+    let names: Vec<_> = found.encodings.iter().map(|(encoding, _)| *encoding).collect();
+    assert_eq!(names, [Encoding::Brotli, Encoding::Zstd, Encoding::Gzip]);
+    for (encoding, content) in found.encodings {
+        let packed = image.read_all(&mut cache, &content, 1 << 20).unwrap();
+        let mut plain = Vec::new();
+        match encoding {
+            Encoding::Brotli => brotli::BrotliDecompress(&mut &packed[..], &mut plain).unwrap(),
+            Encoding::Gzip => assert!(flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut plain).is_ok()),
+            _ => plain = zstd::stream::decode_all(&packed[..]).unwrap(),
+        }
+        assert_eq!(plain, page, "{encoding:?}");
     }
-    open(&bad).unwrap();
-}
-
-#[test]
-fn every_cut_and_every_addition_is_found() {
-    let good = small();
-    for len in 0..good.len() {
-        assert!(open(&good[..len]).is_err(), "{len}");
+    let noise = image.find(&mut cache, b"a/noise").unwrap().unwrap();
+    assert!(noise.encodings.is_empty(), "what does not shrink is stored once");
+    let empty = image.find(&mut cache, b"empty").unwrap().unwrap();
+    assert_eq!(empty.media_type.as_deref(), Some("text/plain"));
+    for missing in [&b"nothing"[..], b"/index.html", b"a/noise/", b"zz"] {
+        assert!(image.find(&mut cache, missing).unwrap().is_none());
     }
-    assert!(open(&[&good[..], b"\0"].concat()).is_err());
+    let mut again = Writer::new();
+    again.add("x", "text/plain", Vec::new()).unwrap();
+    assert!(matches!(again.add("/x", "text/plain", Vec::new()), Err(Error::Twice(_))));
+    assert!(matches!(again.add("a/../b", "text/plain", Vec::new()), Err(Error::Path(_))));
+    again.add("x/y", "text/plain", Vec::new()).unwrap();
+    assert!(again.finish().is_err(), "a file is no folder");
 }
 
 #[test]
-fn an_adversary_who_can_hash_gets_errors_too() {
-    let good = small();
-    let index = usize::try_from(u64::from_le_bytes(good[16..24].try_into().unwrap())).unwrap();
-    // Any byte of the header and index, set to any of these, with a true root: opens consistently or fails cleanly.
-    for at in (8..32).chain(64..64 + index) {
-        for value in [0, 1, 0x2e, 0x2f, 0x7f, 0x80, 0xff] {
-            if let Ok(image) = open(&forged(&good, |bytes| bytes[at] = value)) {
-                let paths: Vec<_> = image.files().iter().map(|f| f.path().to_owned()).collect();
-                assert!(paths.is_sorted(), "{paths:?}");
-                assert!(paths.iter().all(|p| docteur::layout::is_path(p)), "{paths:?}");
+fn threads_and_order_make_no_difference() {
+    let mut tree = small();
+    let options = |threads| Options { threads, segment: 4096, ..Options::default() };
+    let one = build(&tree, &options(1));
+    assert_eq!(build(&tree, &options(3)), one);
+    tree.nodes.reverse();
+    assert_eq!(build(&tree, &options(2)), one);
+}
+
+#[test]
+fn a_base_is_made_used_and_the_same_every_time() {
+    // Twenty megabytes of pages that share most of their text.
+    let shared = text(1, 60_000);
+    let mut tree = InMemory::default();
+    for n in 0..300_u64 {
+        let page = [&shared[..], &text(n + 2, 6_000), &noise(n, 1_500)].concat();
+        tree.add(file(format!("page-{n:03}").as_bytes()), page);
+    }
+    let options = |threads| Options { threads, level: 3, segment: 256 << 10, base: 256 << 10, ..Options::default() };
+    let bytes = build(&tree, &options(1));
+    assert!(build(&tree, &options(2)) == bytes);
+    let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+    assert!(image.superblock().base.len > 0);
+    let without = build(&tree, &Options { base: 0, ..options(2) });
+    assert!(bytes.len() < without.len() * 9 / 10, "{} and {} bytes", bytes.len(), without.len());
+    let all = read(&bytes, 1 << 20);
+    for (n, (path, content)) in all.iter().skip(1).enumerate() {
+        assert_eq!(path, format!("page-{n:03}").as_bytes());
+        assert!(content.as_ref() == Some(&tree.contents[n]));
+    }
+}
+
+#[test]
+fn a_long_file_spans_segments_and_is_read_anywhere() {
+    let mut tree = InMemory::default();
+    tree.add(file(b"a"), text(3, 1_000));
+    let long = [text(4, 30_000), noise(5, 9_000)].concat();
+    tree.add(file(b"long"), long.clone());
+    tree.add(file(b"twin"), long.clone());
+    let bytes = build(&tree, &Options { segment: 4096, ..Options::default() });
+    assert!(bytes.len() < 30_000, "a twin is stored once");
+    let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+    let mut cache = Cache::new(0);
+    let Kind::File(content) = image.find(&mut cache, b"long").unwrap().unwrap().kind else { panic!() };
+    for (offset, len) in [(0, 1), (4095, 2), (8192, 4096), (100, 38_900), (38_999, 5), (39_000, 5), (50_000, 1)] {
+        let mut buffer = vec![0; len];
+        let done = image.read(&mut cache, &content, offset as u64, &mut buffer).unwrap();
+        let expected = long.get(offset..).unwrap_or_default();
+        assert_eq!(&buffer[..done], &expected[..len.min(expected.len())], "at {offset}");
+    }
+    assert!(matches!(
+        image.read_all(&mut cache, &content, 38_999),
+        Err(docteur::Error::Size { size: 39_000, limit: 38_999 })
+    ));
+}
+
+#[test]
+fn what_an_image_cannot_hold_is_refused() {
+    let refused = |change: fn(&mut InMemory)| {
+        let mut tree = small();
+        change(&mut tree);
+        make(&tree, &Options::default(), &mut std::io::Cursor::new(Vec::new()), Path::new("x"), |_| {}).unwrap_err()
+    };
+    assert!(matches!(refused(|tree| tree.nodes.push(tree.nodes[1].clone())), Error::Twice(_)));
+    assert!(matches!(refused(|tree| tree.nodes[1].path = b"no/where".to_vec()), Error::Parent(_)));
+    assert!(matches!(refused(|tree| tree.nodes[1].path = b"..".to_vec()), Error::Path(_)));
+    assert!(matches!(refused(|tree| tree.nodes[1].media_type = Some("x".into())), Error::MediaType(_)));
+    assert!(matches!(refused(|tree| tree.contents[0].truncate(3)), Error::Io(..)));
+}
+
+#[test]
+fn an_image_takes_no_more_memory_than_is_allowed() {
+    let bytes = build(&small(), &Options::default());
+    let refused = Image::open(Memory(&bytes), &Limits::default().memory(1000)).unwrap_err();
+    assert!(matches!(refused, docteur::Error::Memory { needed, limit: 1000 } if needed > 1000));
+}
+
+/// Trees of folders, files of a few words, and links, with names of any bytes.
+fn trees() -> impl Strategy<Value = InMemory> {
+    let name = proptest::collection::vec(
+        any::<u8>().prop_map(|byte| if matches!(byte, 0 | b'/' | b'.') { b'_' } else { byte }),
+        1..6,
+    );
+    let path = proptest::collection::vec(name, 1..4);
+    let node = (path, 0..4_u8, 0..5_000_usize, any::<u64>(), any::<i64>(), 0..0o10000_u16);
+    proptest::collection::vec(node, 0..40).prop_map(|nodes| {
+        let mut tree = InMemory::default();
+        for (path, kind, len, seed, time, mode) in nodes {
+            tree.grow(&path.join(&b'/'), kind, len, seed % 50, time, mode);
+        }
+        tree
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_reader_is_a_map_with_every_cache(tree in trees(), budget in 0..60_000_usize, segment in 4096..9000_u32) {
+        let bytes = build(&tree, &Options { segment, threads: 1, level: 3, ..Options::default() });
+        let expected = tree.map();
+        let all = read(&bytes, budget);
+        prop_assert_eq!(all.len(), expected.len());
+        let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+        let mut cache = Cache::new(budget);
+        for (path, content) in &all {
+            let (node, bytes) = &expected[path];
+            prop_assert_eq!(content.as_deref(), bytes.as_deref());
+            let entry = image.find(&mut cache, path).unwrap().unwrap();
+            prop_assert_eq!((entry.mode, entry.modified), (node.mode, node.modified));
+            let mut list = List::new(path);
+            let mut below = Vec::new();
+            while let Some(entry) = list.next(&image, &mut cache).unwrap() {
+                below.push(entry.path);
             }
+            let mut children: Vec<_> = expected.keys().filter(|other| folder(other) == Some(&path[..])).cloned().collect();
+            children.sort_by(|a, b| docteur::layout::order(a, b));
+            prop_assert_eq!(below, children);
         }
     }
-    let says = |change: fn(&mut Vec<u8>)| match open(&forged(&good, change)) {
-        Err(Error::Image { defect, .. }) => defect,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(says(|b| b[0] = b'D'), Defect::Magic);
-    assert_eq!(says(|b| b[8] = 1), Defect::Version(1));
-    assert_eq!(says(|b| b[12] = 2), Defect::Index);
-    assert_eq!(says(|b| b[24] += 1), Defect::Length);
-    assert_eq!(says(|b| b[66] = b'x'), Defect::Path);
-    assert_eq!(says(|b| b[64..66].copy_from_slice(&[0xff; 2])), Defect::Path);
-    assert_eq!(says(|b| b[16..24].copy_from_slice(&[0xff; 8])), Defect::Length);
-    assert_eq!(says(|b| b[75] = b'\n'), Defect::MediaType);
-}
-
-#[test]
-fn a_folder_gives_one_image_whatever_its_order() {
-    let names = ["b/two.css", "a.txt", "b/one.html", "z/y/x.wasm", ".hidden"];
-    let build = |order: &mut dyn Iterator<Item = &&str>, root: &Path| {
-        for name in order {
-            let place = root.join(name);
-            fs::create_dir_all(place.parent().unwrap()).unwrap();
-            fs::write(place, name.repeat(50)).unwrap();
-        }
-        image_of_folder(root).unwrap()
-    };
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let image = build(&mut names.iter(), one.path());
-    assert_eq!(image, build(&mut names.iter().rev(), two.path()));
-    assert_eq!(image, image_of_folder(one.path()).unwrap());
-    assert_eq!(open(&image).unwrap().file("/b/two.css").unwrap().media_type(), "text/css; charset=utf-8");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_symbolic_link_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("x")).unwrap();
-    let error = image_of_folder(folder.path()).unwrap_err();
-    assert!(error.to_string().ends_with("x is neither a file nor a folder"), "{error}");
-}
-
-#[test]
-fn a_bad_path_type_or_repetition_is_refused() {
-    let mut writer = Writer::new();
-    writer.add("/a", "text/plain", Vec::new()).unwrap();
-    assert!(writer.add("/a", "text/plain", Vec::new()).is_err());
-    assert!(writer.add("/../a", "text/plain", Vec::new()).is_err());
-    assert!(writer.add("/b", "text/plain\r\n", Vec::new()).is_err());
 }

@@ -12,8 +12,22 @@ pub enum Error<E> {
     Image {
         /// What is wrong.
         defect: Defect,
-        /// The offset in the image, in bytes, of what is wrong.
+        /// The offset in the image, in bytes, of the piece that it is wrong in.
         at: u64,
+    },
+    /// The image needs more memory than the caller allows.
+    Memory {
+        /// Bytes that it needs.
+        needed: u64,
+        /// Bytes that are allowed.
+        limit: u64,
+    },
+    /// A file is longer than the caller allows.
+    Size {
+        /// Its bytes.
+        size: u64,
+        /// Bytes that are allowed.
+        limit: u64,
     },
 }
 
@@ -27,18 +41,28 @@ pub enum Defect {
     Version(u32),
     /// It says that it is longer or shorter than it is, or ends too early.
     Length,
-    /// The index does not have the root hash.
+    /// The superblock does not have the root's hash.
     Root,
-    /// The index ends within a file, or goes on after the last.
-    Index,
-    /// A path is not absolute, not clean, not UTF-8, or not after the one before.
-    Path,
-    /// A media type is not one.
-    MediaType,
-    /// A file's variants are unknown, out of order, without identity, or larger than it.
-    Variants,
-    /// A file's bytes do not have their hash.
+    /// The superblock has an unknown field, or a length past a bound of the format.
+    Superblock,
+    /// A piece does not have its hash.
+    Hash,
+    /// A piece does not decode to its length.
+    Codec,
+    /// The head is malformed, or contradicts the superblock.
+    Head,
+    /// The metadata is malformed.
+    Metadata,
+    /// A page of the segment table is malformed.
+    Segments,
+    /// A record is malformed, out of order, or not where the head says.
+    Record,
+    /// A path's folder is missing, or is no folder.
+    Parent,
+    /// A file's content is not within the segments, or spans one that is not full.
     Content,
+    /// The files' sizes do not have the superblock's sum.
+    Sum,
 }
 
 impl<E: fmt::Display> fmt::Display for Error<E> {
@@ -46,6 +70,10 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
         match self {
             Self::Source(e) => write!(f, "the image cannot be read: {e}"),
             Self::Image { defect, at } => write!(f, "the image is damaged at byte {at}: {defect}"),
+            Self::Memory { needed, limit } => {
+                write!(f, "the image needs {needed} bytes of memory, and {limit} are allowed")
+            }
+            Self::Size { size, limit } => write!(f, "the file has {size} bytes, and {limit} are allowed"),
         }
     }
 }
@@ -58,12 +86,17 @@ impl fmt::Display for Defect {
                 return write!(f, "it has format {version}, and only format {} is known", crate::layout::VERSION);
             }
             Self::Length => "its length is not the one it says",
-            Self::Root => "the index does not have the root's hash",
-            Self::Index => "the index does not hold the files it says",
-            Self::Path => "a path is malformed or out of order",
-            Self::MediaType => "a media type is malformed",
-            Self::Variants => "a file's variants are malformed or out of order",
-            Self::Content => "a file does not have its hash",
+            Self::Root => "the superblock does not have the root's hash",
+            Self::Superblock => "the superblock has an unknown field or a length past its bound",
+            Self::Hash => "the piece does not have its hash",
+            Self::Codec => "the piece does not decode to its length",
+            Self::Head => "the head is malformed",
+            Self::Metadata => "the metadata is malformed",
+            Self::Segments => "the segment table is malformed",
+            Self::Record => "a record is malformed or out of order",
+            Self::Parent => "a path's folder is missing",
+            Self::Content => "a file's content is not within its segments",
+            Self::Sum => "the sizes of the files do not have the sum it says",
         })
     }
 }

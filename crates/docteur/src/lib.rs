@@ -1,21 +1,47 @@
 //! The read-only, compressed file-system image: layout, reader, integrity.
 //!
-//! An [`Image`] is opened on a [`Source`] of byte ranges, which is all the I/O there is. Opening reads and checks the
-//! index; reading a file checks its bytes against the hash that the index gives. The index's own hash, [`Image::root`],
-//! therefore stands for every byte that the image can ever return.
+//! An [`Image`] is opened on a [`Source`] of byte ranges, which is all the I/O there is. Opening reads the superblock and the head;
+//! paths and bytes are looked up through a [`Cache`], whose memory the caller bounds. Every piece is checked against a hash that
+//! [`Image::root`] covers before a byte of it is used, so the root stands for all that the image can ever return.
 //!
-//! The layout is format 0, in `docs/docteur.md` and in [`layout`].
+//! ```
+//! use docteur::{Cache, Image, Kind, Limits, Memory};
+//!
+//! # fn main() -> Result<(), docteur::Error<core::convert::Infallible>> {
+//! # let bytes = include_bytes!("../tests/frozen/small-1.img");
+//! let image = Image::open(Memory(bytes), &Limits::default())?;
+//! let mut cache = Cache::new(4 << 20);
+//! if let Some(entry) = image.find(&mut cache, b"docs/index.html")?
+//!     && let Kind::File(content) = entry.kind
+//! {
+//!     let text = image.read_all(&mut cache, &content, 1 << 20)?;
+//!     assert_eq!(text.len() as u64, content.size);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The layout is format 1, in `docs/docteur.md` and in [`layout`].
 
 #![no_std]
 
 extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
 
+mod cache;
 mod error;
 mod image;
 pub mod layout;
 mod source;
+mod walk;
+mod zstd;
 
+pub use cache::Cache;
 pub use error::{Defect, Error};
-pub use image::{File, Image, Variant};
-pub use layout::Encoding;
-pub use source::Source;
+pub use image::{Image, Limits};
+pub use layout::{Attribute, Codec, Content, Encoding, Entry, Kind, Metadata, Time};
+#[cfg(all(feature = "std", unix))]
+pub use source::FileSource;
+pub use source::{Memory, Source};
+pub use walk::{Folders, List, Walk};

@@ -2,10 +2,8 @@
 
 use core::convert::Infallible;
 
-/// Gives byte ranges of an image: memory, a file, a block device.
+/// Gives byte ranges of an image: memory, a file, a block device, a server.
 pub trait Source {
-    /// Bytes of a range, owned or borrowed from what outlives the source's borrow.
-    type Bytes: AsRef<[u8]>;
     /// Why a range could not be had.
     type Error;
 
@@ -17,27 +15,83 @@ pub trait Source {
         self.len() == 0
     }
 
-    /// The `len` bytes at `offset`. The reader only asks for ranges that end within [`Source::len`]; an answer of
-    /// another length is treated as damage.
+    /// Fills `buffer` with the bytes at `offset`. The reader only asks for ranges that end within [`Source::len`].
     ///
     /// # Errors
-    /// Whatever the source reports.
-    fn range(&self, offset: u64, len: usize) -> Result<Self::Bytes, Self::Error>;
+    /// Whatever the source reports. The buffer's content is of no use then.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Self::Error>;
 }
 
-/// An image in memory: ranges are borrowed, nothing is copied.
-impl<'a> Source for &'a [u8] {
-    type Bytes = &'a [u8];
+/// An image in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory<B>(pub B);
+
+impl<B: AsRef<[u8]>> Source for Memory<B> {
     type Error = Infallible;
 
     fn len(&self) -> u64 {
         // A slice's length fits: usize is at most 64 bits on every target of Rust.
-        <[u8]>::len(self) as u64
+        self.0.as_ref().len() as u64
     }
 
-    fn range(&self, offset: u64, len: usize) -> Result<&'a [u8], Infallible> {
-        let bytes: &'a [u8] = self;
-        let range = usize::try_from(offset).ok().and_then(|from| bytes.get(from..from.checked_add(len)?));
-        Ok(range.unwrap_or_default())
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Infallible> {
+        let from = usize::try_from(offset).ok().and_then(|from| self.0.as_ref().get(from..)?.get(..buffer.len()));
+        if let Some(from) = from {
+            buffer.copy_from_slice(from);
+        }
+        Ok(())
+    }
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    type Error = S::Error;
+
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), S::Error> {
+        (**self).read_at(offset, buffer)
+    }
+}
+
+/// An image in a file, of which the length was taken when it was opened.
+#[cfg(all(feature = "std", unix))]
+#[derive(Debug)]
+pub struct FileSource {
+    file: std::fs::File,
+    len: u64,
+}
+
+#[cfg(all(feature = "std", unix))]
+impl FileSource {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(path: impl AsRef<std::path::Path>) -> std::io::Result<Self> {
+        Self::new(std::fs::File::open(path)?)
+    }
+
+    /// Takes an open file.
+    ///
+    /// # Errors
+    /// The system's, if its length cannot be had.
+    pub fn new(file: std::fs::File) -> std::io::Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Self { file, len })
+    }
+}
+
+#[cfg(all(feature = "std", unix))]
+impl Source for FileSource {
+    type Error = std::io::Error;
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
     }
 }

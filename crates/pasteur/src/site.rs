@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use docteur::{Encoding, Image, Source};
+use docteur::{Cache, Encoding, Image, Kind, Limits, Memory, Walk};
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::answer::Answer;
@@ -14,6 +15,9 @@ use crate::answer::Answer;
 pub(crate) const SHOW: &str = "/paste.html";
 /// The page for addresses that are none, if the image has one.
 pub(crate) const MISSING: &str = "/404.html";
+
+/// The most bytes of a site, all encodings of its files together.
+const MOST: usize = 256 << 20;
 
 /// The site: every file, checked against its hash and ready to be sent.
 #[derive(Debug)]
@@ -58,20 +62,29 @@ impl Site {
     /// # Errors
     /// [`SiteError`].
     pub fn open(image: Bytes) -> Result<Self, SiteError> {
-        let image = Image::open(Memory(image)).map_err(damaged)?;
-        let mut files = HashMap::with_capacity(image.files().len());
-        for file in image.files() {
+        let image = Image::open(Memory(image), &Limits::default()).map_err(damaged)?;
+        let mut cache = Cache::new(4 << 20);
+        image.verify(&mut cache, |_, _| {}).map_err(damaged)?;
+        let mut files = HashMap::new();
+        let mut walk = Walk::new();
+        let mut total = 0;
+        while let Some(entry) = walk.next(&image, &mut cache).map_err(damaged)? {
+            let Kind::File(content) = entry.kind else { continue };
+            let path = format!("/{}", str::from_utf8(&entry.path).map_err(damaged)?);
             let mut variants = Vec::new();
-            for variant in file.variants() {
-                let body = image.read(variant).map_err(damaged)?;
-                variants.push(Variant { encoding: variant.encoding, body, etag: etag(&variant.hash)? });
+            for (encoding, content) in entry.encodings.into_iter().chain([(Encoding::Identity, content)]) {
+                // All of it stays in memory, and an image can say a lot in a few bytes.
+                let body = image.read_all(&mut cache, &content, MOST - total).map_err(damaged)?;
+                total += body.len();
+                let etag = etag(&Sha256::digest(&body).into())?;
+                variants.push(Variant { encoding, body: body.into(), etag });
             }
             variants.sort_by_key(|v| (v.body.len(), v.encoding == Encoding::Identity));
-            let bad_type = |_| SiteError::MediaType(file.path().into());
+            let media_type = entry.media_type.as_deref().unwrap_or("application/octet-stream");
             let ready = File {
-                media_type: HeaderValue::try_from(file.media_type()).map_err(bad_type)?,
+                media_type: HeaderValue::try_from(media_type).map_err(|_| SiteError::MediaType(path.clone()))?,
                 // The name of an asset holds its content's hash: it never changes.
-                cache: HeaderValue::from_static(if file.path().starts_with("/assets/") {
+                cache: HeaderValue::from_static(if path.starts_with("/assets/") {
                     "public, max-age=31536000, immutable"
                 } else {
                     "no-cache"
@@ -79,7 +92,7 @@ impl Site {
                 vary: variants.len() > 1,
                 variants,
             };
-            files.insert(file.path().to_owned(), ready);
+            files.insert(path, ready);
         }
         for page in ["/index.html", SHOW] {
             if !files.contains_key(page) {
@@ -113,23 +126,6 @@ impl Site {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
         Some(response)
-    }
-}
-
-/// An image in memory, of which pieces are shared.
-struct Memory(Bytes);
-
-impl Source for Memory {
-    type Bytes = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn range(&self, offset: u64, len: usize) -> Result<Bytes, Self::Error> {
-        let range = usize::try_from(offset).ok().and_then(|from| Some(from..from.checked_add(len)?));
-        Ok(range.filter(|r| r.end <= self.0.len()).map(|r| self.0.slice(r)).unwrap_or_default())
     }
 }
 

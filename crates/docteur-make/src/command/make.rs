@@ -1,0 +1,141 @@
+//! `docteur make`.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use docteur_make::{Folder, NodeKind, Options, Profile, Stage, Times, Tree};
+
+use super::{bar, hex};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The folder
+    source: PathBuf,
+    /// The image; it is replaced once the new one is whole
+    image: PathBuf,
+    /// What the image is for
+    #[arg(long, value_enum, default_value = "default")]
+    profile: Named,
+    /// zstd's level
+    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
+    level: i32,
+    /// How many threads; they make no difference to the image [default: one a processor]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Bytes of a segment [default: the profile's]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(4096..=67_108_864))]
+    segment: Option<u32>,
+    /// The most bytes of the base [default: the profile's]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=67_108_864))]
+    base: Option<u32>,
+    /// Pack files in the order of their paths
+    #[arg(long)]
+    no_arrange: bool,
+    /// A web site: media types, ready-made encodings, one time and plain modes for all
+    #[arg(long)]
+    web: bool,
+    /// No time is later than this, in seconds since 1970
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
+    not_after: Option<i64>,
+    /// This time for all, in seconds since 1970
+    #[arg(long, value_name = "SECONDS", conflicts_with = "web")]
+    time: Option<i64>,
+    /// Leave extended attributes out
+    #[arg(long)]
+    no_xattrs: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Named {
+    /// Segments of 256 KiB, a base of 2 MiB
+    FastRead,
+    /// Segments of 1 MiB, a base of 8 MiB
+    Default,
+    /// Segments of 2 MiB, a base of 8 MiB
+    Max,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let options = options(arguments);
+    let tree = Folder::scan(&arguments.source, options.attributes)?;
+    let sizes = tree.nodes().iter().map(|node| if let NodeKind::File { size, .. } = node.kind { size } else { 0 });
+    let total = sizes.sum::<u64>();
+
+    // Beside its place, so that it can be put there at once.
+    let mut part = arguments.image.clone().into_os_string();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = Remove(PathBuf::from(part));
+    let file = File::create_new(&part.0).with_context(|| part.0.display().to_string())?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let survey = bar("reading", total);
+    let (mut base, mut compress) = (indicatif::ProgressBar::hidden(), indicatif::ProgressBar::hidden());
+    let made = docteur_make::make(&tree, &options, &mut out, &arguments.image, |stage| match stage {
+        Stage::Survey(bytes) => survey.inc(bytes),
+        Stage::Arrange(unique) => {
+            survey.finish_and_clear();
+            base = bar("choosing", unique);
+            compress = bar("compressing", unique);
+        }
+        Stage::Base(bytes) => base.inc(bytes),
+        Stage::Compress(bytes) => {
+            base.finish_and_clear();
+            compress.inc(bytes);
+        }
+        _ => {}
+    })?;
+    compress.finish_and_clear();
+    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    file.sync_all().with_context(|| part.0.display().to_string())?;
+    fs::rename(&part.0, &arguments.image).with_context(|| arguments.image.display().to_string())?;
+    std::mem::forget(part);
+    let superblock = made.superblock;
+    let line = format!(
+        "{}: {} bytes of {} in {} paths, root {}",
+        arguments.image.display(),
+        superblock.image_len(),
+        superblock.bytes,
+        superblock.entries,
+        hex(&made.root)
+    );
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(arguments: &Arguments) -> Options {
+    let profile = match arguments.profile {
+        Named::FastRead => Profile::FastRead,
+        Named::Default => Profile::Default,
+        Named::Max => Profile::Max,
+    };
+    let mut options = Options { level: arguments.level, ..Options::profile(profile) };
+    if arguments.web {
+        options = Options { segment: options.segment, base: options.base, level: options.level, ..Options::site() };
+    }
+    if let Some(threads) = arguments.threads {
+        options.threads = threads.into();
+    }
+    options.segment = arguments.segment.unwrap_or(options.segment);
+    options.base = arguments.base.unwrap_or(options.base);
+    options.arrange = !arguments.no_arrange;
+    options.attributes &= !arguments.no_xattrs;
+    match (arguments.time, arguments.not_after) {
+        (Some(time), _) => options.times = Times::All(time),
+        (None, Some(time)) if !arguments.web => options.times = Times::NotAfter(time),
+        _ => {}
+    }
+    options
+}
+
+/// A file that is removed if it is not put in its place.
+struct Remove(PathBuf);
+
+impl Drop for Remove {
+    fn drop(&mut self) {
+        // The error that led here is the one to tell.
+        let _ = fs::remove_file::<&Path>(&self.0);
+    }
+}

@@ -1,0 +1,102 @@
+//! What is different between two images.
+
+use std::cmp::Ordering;
+use std::io;
+
+use docteur::layout::order;
+use docteur::{Cache, Content, Entry, Image, Kind, Source, Walk};
+
+use crate::Error;
+
+/// A path that is not the same in two images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Only the second has it.
+    Added(Vec<u8>),
+    /// Only the first has it.
+    Removed(Vec<u8>),
+    /// Both have it, and this is different: `kind`, `content`, `target`, `mode`, `time`, `attributes`, `type`.
+    Changed(Vec<u8>, Vec<&'static str>),
+}
+
+/// Calls `found` with each difference, by the order of paths. Contents are compared byte by byte.
+///
+/// # Errors
+/// If one of the images is damaged or cannot be read.
+pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
+    a: &Image<A>,
+    b: &Image<B>,
+    mut found: impl FnMut(Change),
+) -> Result<(), Error> {
+    let mut caches = (Cache::new(8 << 20), Cache::new(8 << 20));
+    let (mut walk_a, mut walk_b) = (Walk::new(), Walk::new());
+    let mut of_a = walk_a.next(a, &mut caches.0)?;
+    let mut of_b = walk_b.next(b, &mut caches.1)?;
+    loop {
+        let first = match (&of_a, &of_b) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => order(&a.path, &b.path),
+        };
+        match (first, of_a.as_ref(), of_b.as_ref()) {
+            (Ordering::Less, Some(gone), _) => found(Change::Removed(gone.path.clone())),
+            (Ordering::Greater, _, Some(new)) => found(Change::Added(new.path.clone())),
+            (_, Some(old), Some(new)) => {
+                let mut what = about(old, new);
+                if let (Kind::File(old), Kind::File(new)) = (&old.kind, &new.kind)
+                    && !same(a, b, &mut caches, old, new)?
+                {
+                    what.insert(0, "content");
+                }
+                if !what.is_empty() {
+                    found(Change::Changed(new.path.clone(), what));
+                }
+            }
+            _ => {}
+        }
+        if first != Ordering::Greater {
+            of_a = walk_a.next(a, &mut caches.0)?;
+        }
+        if first != Ordering::Less {
+            of_b = walk_b.next(b, &mut caches.1)?;
+        }
+    }
+}
+
+fn about(a: &Entry, b: &Entry) -> Vec<&'static str> {
+    let kind = match (&a.kind, &b.kind) {
+        (Kind::Directory, Kind::Directory) | (Kind::File(_), Kind::File(_)) => None,
+        (Kind::Symlink(a), Kind::Symlink(b)) => (a != b).then_some("target"),
+        _ => Some("kind"),
+    };
+    let rest = [
+        ("mode", a.mode != b.mode),
+        ("time", a.modified != b.modified),
+        ("attributes", a.attributes != b.attributes),
+        ("type", a.media_type != b.media_type),
+    ];
+    kind.into_iter().chain(rest.into_iter().filter(|(_, different)| *different).map(|(what, _)| what)).collect()
+}
+
+fn same<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
+    a: &Image<A>,
+    b: &Image<B>,
+    caches: &mut (Cache, Cache),
+    of_a: &Content,
+    of_b: &Content,
+) -> Result<bool, Error> {
+    if of_a.size != of_b.size {
+        return Ok(false);
+    }
+    let mut offset = 0;
+    while offset < of_a.size {
+        let left = a.piece_of(&mut caches.0, of_a, offset, 1 << 20)?;
+        let right = b.piece_of(&mut caches.1, of_b, offset, left.len())?;
+        if !left.starts_with(right) {
+            return Ok(false);
+        }
+        offset += right.len() as u64;
+    }
+    Ok(true)
+}

@@ -1,0 +1,98 @@
+//! How an image is built.
+
+/// What an image is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Segments of 256 KiB and a base of 2 MiB: quick to read with little memory, about a sixth larger.
+    FastRead,
+    /// Segments of 1 MiB and a base of 8 MiB.
+    #[default]
+    Default,
+    /// Segments of 2 MiB and a base of 8 MiB: the smallest, and half as quick to read.
+    Max,
+}
+
+/// Which times are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    /// Each path's own.
+    #[default]
+    Own,
+    /// Each path's own, but none after this many seconds since 1970: what `SOURCE_DATE_EPOCH` asks for.
+    NotAfter(i64),
+    /// This for all, in seconds since 1970.
+    All(i64),
+}
+
+/// How an image is built. The same tree and options give the same bytes; `threads` makes no difference to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// zstd's level, 1 to 22.
+    pub level: i32,
+    /// Bytes of a segment, 4 KiB to 64 MiB.
+    pub segment: u32,
+    /// The most bytes of the base, at most 64 MiB; 0 for none. Little input gets none in any case.
+    pub base: u32,
+    /// Whether similar files are put beside each other; else files stand in the order of their paths.
+    pub arrange: bool,
+    /// How many threads compress.
+    pub threads: usize,
+    /// Which times are recorded.
+    pub times: Times,
+    /// Whether modes are kept; else a folder is `0755`, a file `0644`, or `0755` where its owner may run it.
+    pub modes: bool,
+    /// Whether extended attributes are kept.
+    pub attributes: bool,
+    /// Whether files get media types by their names, and brotli, zstd and gzip encodings where these are smaller.
+    pub web: bool,
+    /// Keys and values about the image.
+    pub metadata: docteur::Metadata,
+}
+
+impl Options {
+    /// What a profile stands for, with zstd's level 19 and as many threads as there are processors.
+    #[must_use]
+    pub fn profile(profile: Profile) -> Self {
+        let (segment, base) = match profile {
+            Profile::FastRead => (256 << 10, 2 << 20),
+            Profile::Default => (1 << 20, 8 << 20),
+            Profile::Max => (2 << 20, 8 << 20),
+        };
+        Self {
+            level: 19,
+            segment,
+            base,
+            arrange: true,
+            threads: std::thread::available_parallelism().map_or(1, Into::into),
+            times: Times::Own,
+            modes: true,
+            attributes: true,
+            web: false,
+            metadata: docteur::Metadata::default(),
+        }
+    }
+
+    /// A web site: media types and encodings, and nothing that depends on the machine it was built on.
+    #[must_use]
+    pub fn site() -> Self {
+        let times = Times::All(0);
+        Self { times, modes: false, attributes: false, web: true, ..Self::profile(Profile::Default) }
+    }
+
+    pub(crate) fn checked(&self) -> Self {
+        Self {
+            level: self.level.clamp(1, 22),
+            segment: self.segment.clamp(4 << 10, docteur::layout::MAX_SEGMENT),
+            base: self.base.min(docteur::layout::MAX_BASE),
+            threads: self.threads.clamp(1, 256),
+            ..self.clone()
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::profile(Profile::Default)
+    }
+}

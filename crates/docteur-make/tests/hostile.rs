@@ -1,0 +1,153 @@
+//! Damaged and hostile images end in an error, never in a wrong byte, a panic, or much memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::convert::Infallible;
+
+use docteur::layout::{Head, ROOTED, RecordWriter, SUPERBLOCK, Superblock};
+use docteur::{Cache, Codec, Content, Defect, Entry, Error, Image, Kind, Limits, Memory, Time};
+use docteur_make::Options;
+use sha2::{Digest, Sha256};
+use support::{build, small};
+
+fn check(bytes: &[u8]) -> Result<[u8; 32], Error<Infallible>> {
+    let image = Image::open(Memory(bytes), &Limits::default())?;
+    image.verify(&mut Cache::new(0), |_, _| {})?;
+    Ok(image.root())
+}
+
+/// The same superblock with some bytes changed, and a root that fits.
+fn forged(image: &[u8], at: usize, with: &[u8]) -> Vec<u8> {
+    let mut image = image.to_vec();
+    image[at..at + with.len()].copy_from_slice(with);
+    let root = Sha256::digest(&image[..ROOTED]);
+    image[ROOTED..SUPERBLOCK].copy_from_slice(&root);
+    image
+}
+
+#[test]
+fn every_bit_counts() {
+    let image = build(&small(), &Options { segment: 4096, ..Options::default() });
+    check(&image).unwrap();
+    for bit in 0..image.len() * 8 {
+        let mut flipped = image.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(check(&flipped).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn every_length_counts() {
+    let image = build(&small(), &Options::default());
+    for len in 0..image.len() {
+        assert!(check(&image[..len]).is_err(), "{len} bytes");
+    }
+    let longer = [&image[..], b"\0"].concat();
+    assert_eq!(check(&longer), Err(Error::Image { defect: Defect::Length, at: 16 }));
+    assert_eq!(check(b"no image"), Err(Error::Image { defect: Defect::Magic, at: 0 }));
+    let newer = forged(&image, 8, &[2]);
+    assert_eq!(check(&newer), Err(Error::Image { defect: Defect::Version(2), at: 8 }));
+}
+
+#[test]
+fn a_superblock_that_lies_under_a_right_root_is_refused() {
+    let image = build(&small(), &Options { segment: 4096, ..Options::default() });
+    for at in 8..ROOTED {
+        for with in [0x00, 0x01, 0x40, 0x7F, 0x80, 0xFF] {
+            if image[at] != with {
+                let forged = forged(&image, at, &[with]);
+                assert!(check(&forged).is_err(), "byte {at} as {with:#x}");
+            }
+        }
+    }
+}
+
+/// An image of given records and one segment, all hashes right.
+fn crafted(entries: &[Entry], bytes: u64, segment: &[u8]) -> Vec<u8> {
+    let mut records = RecordWriter::default();
+    entries.iter().for_each(|entry| records.push(entry));
+    let stored = |bytes: &[u8]| docteur::layout::Stored::of(Codec::Stored, bytes, bytes.len());
+    let mut table = Vec::new();
+    stored(segment).write_segment(&mut table);
+    let mut superblock = Superblock {
+        entries: entries.len() as u64,
+        bytes,
+        base: stored(b""),
+        segments: 1,
+        segments_stored: segment.len() as u64,
+        segment_max: segment.len() as u32,
+        blocks_stored: records.bytes().len() as u64,
+        block_max: records.bytes().len() as u32,
+        metadata: stored(b""),
+        head: stored(b""),
+    };
+    let mut head = Head::default();
+    head.push_block(stored(records.bytes()), entries.len() as u32, b"");
+    head.push_page(Sha256::digest(&table).into(), superblock.segments_at());
+    let head = head.write(superblock.pages_at());
+    superblock.head = stored(&head);
+    [&superblock.write().0[..], segment, &table, records.bytes(), &head].concat()
+}
+
+fn entry(path: &[u8], kind: Kind) -> Entry {
+    let (attributes, encodings) = (Vec::new(), Vec::new());
+    let modified = Time::default();
+    Entry { path: path.to_vec(), kind, mode: 0o755, modified, attributes, link: None, media_type: None, encodings }
+}
+
+fn a_file(size: u64, segment: u32, offset: u32) -> Entry {
+    entry(b"f", Kind::File(Content { size, segment, offset }))
+}
+
+#[test]
+fn a_content_outside_of_the_segments_is_refused_when_it_is_read() {
+    let root = entry(b"", Kind::Directory);
+    check(&crafted(&[root.clone(), a_file(4, 0, 1)], 4, b"bytes")).unwrap();
+    let lies = [(5, 0, 1), (1, 0, 5), (1, 1, 0), (1, u32::MAX, 0), (u64::MAX, 0, 0), (1 << 60, 0, 4), (1, 0, u32::MAX)];
+    for (size, segment, offset) in lies {
+        let file = a_file(size, segment, offset);
+        let Kind::File(content) = file.kind else { panic!() };
+        let image = crafted(&[root.clone(), file], size, b"bytes");
+        assert!(check(&image).is_err(), "{content:?}");
+        let image = Image::open(Memory(&image), &Limits::default()).unwrap();
+        let read = image.read_all(&mut Cache::new(0), &content, usize::MAX);
+        assert!(matches!(read, Err(Error::Image { .. })), "{content:?}");
+    }
+}
+
+#[test]
+fn paths_that_lead_elsewhere_are_refused() {
+    let root = entry(b"", Kind::Directory);
+    let link = || entry(b"a", Kind::Symlink(b"/etc".to_vec()));
+    for (what, entries) in [
+        ("..", vec![root.clone(), entry(b"..", Kind::Directory)]),
+        ("absolute", vec![root.clone(), entry(b"/etc", Kind::Directory)]),
+        ("dots within", vec![root.clone(), entry(b"a", Kind::Directory), entry(b"a/../b", Kind::Directory)]),
+        ("below a link", vec![root.clone(), link(), entry(b"a/b", Kind::Directory)]),
+        ("below nothing", vec![root.clone(), entry(b"a/b", Kind::Directory)]),
+        ("twice", vec![root.clone(), link(), link()]),
+        ("disorder", vec![root.clone(), entry(b"b", Kind::Directory), link()]),
+        ("no root", vec![link()]),
+        ("a root that is a link", vec![entry(b"", Kind::Symlink(b"x".to_vec()))]),
+        ("a link to nothing", vec![root, entry(b"a", Kind::Symlink(Vec::new()))]),
+    ] {
+        let image = crafted(&entries, 0, b"x");
+        assert!(check(&image).is_err(), "{what}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("image");
+        std::fs::write(&file, &image).unwrap();
+        let source = docteur::FileSource::open(&file).unwrap();
+        if let Ok(image) = Image::open(source, &Limits::default()) {
+            assert!(docteur_make::extract(&image, &folder.path().join("out"), true, |_| {}).is_err(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_base_that_is_too_large_is_refused_before_it_is_read() {
+    let image = build(&small(), &Options::default());
+    // A base of 48 MiB that is stored in one byte: over the bound, and over the image's length.
+    let bomb = forged(&image, 40, &[1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xC0]);
+    assert!(check(&bomb).is_err());
+}
