@@ -27,23 +27,46 @@ pub struct Extracted {
     pub left_out: u64,
 }
 
+/// What an image may do to the folder that it is unpacked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Whether attributes beyond `user.*` and the mode's bits beyond `0777` are kept.
+    pub attributes: bool,
+    /// The most paths. What is known of each is held in memory.
+    pub paths: u64,
+    /// The most bytes of files, hard links counted once: a small image can unpack to a full disk.
+    pub bytes: u64,
+}
+
+impl Default for Trust {
+    /// No more attributes, ten million paths, one TiB.
+    fn default() -> Self {
+        Self { attributes: false, paths: 10_000_000, bytes: 1 << 40 }
+    }
+}
+
 /// A file to be written.
 struct Todo {
     content: Content,
     entry: Entry,
 }
 
-/// Unpacks `image` into `folder`, which has to be empty or not to exist. Attributes beyond `user.*` and the mode's bits beyond `0777`
-/// are kept only if the image is `trusted`. `progress` is told bytes as they are written.
+/// Unpacks `image` into `folder`, which has to be empty or not to exist, as far as `trust` goes. `progress` is told bytes as they are
+/// written.
 ///
 /// # Errors
-/// If the image is damaged, or something cannot be written. What was written until then stays.
+/// If the image is damaged or has more than it may, or something cannot be written. What was written until then stays.
 pub fn extract<S: Source<Error = io::Error>>(
     image: &Image<S>,
     folder: &Path,
-    trusted: bool,
+    trust: Trust,
     mut progress: impl FnMut(u64),
 ) -> Result<Extracted, Error> {
+    let trusted = trust.attributes;
+    // The index is held to this number as it is read.
+    if image.superblock().entries > trust.paths {
+        return Err(Error::TooMuch { what: "the number of paths to unpack", limit: trust.paths });
+    }
     let mut done = Extracted::default();
     let mut cache = Cache::new(8 << 20);
     match fs::create_dir(folder) {
@@ -78,13 +101,15 @@ pub fn extract<S: Source<Error = io::Error>>(
     }
     // In the order of the segments, so that each is decoded once.
     files.sort_by_key(|todo| (todo.content.segment, todo.content.offset));
-    let mut linked: HashMap<u64, PathBuf> = HashMap::new();
+    let mut linked: HashMap<u64, (PathBuf, &Kind)> = HashMap::new();
     for Todo { content, entry } in &files {
         let place = place(folder, &entry.path);
-        let first = entry.link.and_then(|link| linked.get(&link));
-        if let Some(first) = first {
-            fs::hard_link(first, &place).map_err(Error::io(&place))?;
+        if let Some((first, kind)) = entry.link.and_then(|link| linked.get(&link)) {
+            relink(image, first, kind, entry, &place)?;
             continue;
+        }
+        if content.size > trust.bytes - done.bytes {
+            return Err(Error::TooMuch { what: "the bytes of files to unpack", limit: trust.bytes });
         }
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place).map_err(Error::io(&place))?;
@@ -93,17 +118,17 @@ pub fn extract<S: Source<Error = io::Error>>(
         done.bytes += content.size;
         finish(&place, entry, trusted, &mut done)?;
         if let Some(link) = entry.link {
-            linked.insert(link, place);
+            linked.insert(link, (place, &entry.kind));
         }
     }
     for entry in &links {
         let place = place(folder, &entry.path);
         if let (Some(link), Kind::Symlink(target)) = (entry.link, &entry.kind) {
-            if let Some(first) = linked.get(&link) {
-                fs::hard_link(first, &place).map_err(Error::io(&place))?;
+            if let Some((first, kind)) = linked.get(&link) {
+                relink(image, first, kind, entry, &place)?;
                 continue;
             }
-            linked.insert(link, place.clone());
+            linked.insert(link, (place.clone(), &entry.kind));
             symlink(target, &place)?;
         } else if let Kind::Symlink(target) = &entry.kind {
             symlink(target, &place)?;
@@ -119,6 +144,20 @@ pub fn extract<S: Source<Error = io::Error>>(
 
 fn place(folder: &Path, path: &[u8]) -> PathBuf {
     if path.is_empty() { folder.to_path_buf() } else { folder.join(OsStr::from_bytes(path)) }
+}
+
+/// Makes a hard link to `first`, which has to be of the same bytes.
+fn relink<S: Source<Error = io::Error>>(
+    image: &Image<S>,
+    first: &Path,
+    kind: &Kind,
+    entry: &Entry,
+    place: &Path,
+) -> Result<(), Error> {
+    if *kind != entry.kind {
+        return Err(docteur::Error::Image { defect: Defect::Link, at: image.superblock().blocks_at() }.into());
+    }
+    fs::hard_link(first, place).map_err(Error::io(place))
 }
 
 fn symlink(target: &[u8], place: &Path) -> Result<(), Error> {

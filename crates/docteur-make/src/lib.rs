@@ -25,7 +25,7 @@ mod writer;
 
 pub use compare::{Change, diff};
 pub use error::Error;
-pub use extract::{Extracted, extract};
+pub use extract::{Extracted, Trust, extract};
 pub use folder::{Folder, image_of_folder};
 pub use make::{Made, Stage, make};
 pub use media::media_type;

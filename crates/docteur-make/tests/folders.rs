@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use docteur::{FileSource, Image, Limits};
-use docteur_make::{Change, Error, Folder, Options, Times, diff, extract, image_of_folder, make};
+use docteur_make::{Change, Error, Folder, Options, Times, Trust, diff, extract, image_of_folder, make};
 use support::text;
 
 const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
@@ -59,7 +59,7 @@ fn a_folder_comes_back_as_it_was() {
     fill(&at("a"));
     let user = rustix::fs::lsetxattr(at("a/run"), "user.note", b"kept", rustix::fs::XattrFlags::empty()).is_ok();
     write(&at("a"), &at("a.img"), &Options::default());
-    let done = extract(&open(&at("a.img")), &at("b"), false, |_| {}).unwrap();
+    let done = extract(&open(&at("a.img")), &at("b"), Trust::default(), |_| {}).unwrap();
     assert_eq!((done.entries, done.left_out), (13, 0));
     write(&at("b"), &at("b.img"), &Options::default());
     assert_eq!(fs::read(at("a.img")).unwrap(), fs::read(at("b.img")).unwrap());
@@ -73,7 +73,10 @@ fn a_folder_comes_back_as_it_was() {
         let len = rustix::fs::lgetxattr(at("b/run"), "user.note", &mut value).unwrap();
         assert_eq!(&value[..len], b"kept");
     }
-    assert!(matches!(extract(&open(&at("a.img")), &at("b"), false, |_| {}), Err(Error::Io(..))), "it is not empty");
+    assert!(
+        matches!(extract(&open(&at("a.img")), &at("b"), Trust::default(), |_| {}), Err(Error::Io(..))),
+        "it is not empty"
+    );
 }
 
 #[test]
@@ -84,8 +87,9 @@ fn setuid_bits_are_kept_of_trusted_images_only() {
     fs::write(at("a/su"), b"x").unwrap();
     fs::set_permissions(at("a/su"), fs::Permissions::from_mode(0o4755)).unwrap();
     write(&at("a"), &at("a.img"), &Options::default());
-    assert_eq!(extract(&open(&at("a.img")), &at("b"), false, |_| {}).unwrap().left_out, 1);
-    extract(&open(&at("a.img")), &at("c"), true, |_| {}).unwrap();
+    assert_eq!(extract(&open(&at("a.img")), &at("b"), Trust::default(), |_| {}).unwrap().left_out, 1);
+    let trust = Trust { attributes: true, ..Trust::default() };
+    extract(&open(&at("a.img")), &at("c"), trust, |_| {}).unwrap();
     let mode = |path: &str| fs::metadata(at(path)).unwrap().mode() & 0o7777;
     assert_eq!((mode("b/su"), mode("c/su")), (0o755, 0o4755));
 }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use docteur::layout::{Head, ROOTED, RecordWriter, SUPERBLOCK, Superblock};
 use docteur::{Cache, Codec, Content, Defect, Entry, Error, Image, Kind, Limits, Memory, Time};
-use docteur_make::Options;
+use docteur_make::{Options, Trust};
 use sha2::{Digest, Sha256};
 use support::{build, small};
 
@@ -116,6 +116,48 @@ fn a_content_outside_of_the_segments_is_refused_when_it_is_read() {
     }
 }
 
+/// Unpacks into a folder that is gone afterwards.
+fn unpack(image: &[u8], trust: Trust) -> Result<docteur_make::Extracted, docteur_make::Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("image");
+    std::fs::write(&file, image).unwrap();
+    let image = Image::open(docteur::FileSource::open(&file).unwrap(), &Limits::default())?;
+    docteur_make::extract(&image, &folder.path().join("out"), trust, |_| {})
+}
+
+#[test]
+fn an_image_unpacks_to_no_more_than_it_may() {
+    let image = build(&small(), &Options::default());
+    let whole = unpack(&image, Trust::default()).unwrap();
+    let exact = Trust { paths: whole.entries, bytes: whole.bytes, ..Trust::default() };
+    assert_eq!(unpack(&image, exact).unwrap(), whole);
+    for trust in [Trust { paths: exact.paths - 1, ..exact }, Trust { bytes: exact.bytes - 1, ..exact }] {
+        assert!(matches!(unpack(&image, trust), Err(docteur_make::Error::TooMuch { .. })), "{trust:?}");
+    }
+}
+
+#[test]
+fn hard_links_to_different_bytes_are_refused() {
+    let linked = |path: &[u8], kind| Entry { link: Some(7), ..entry(path, kind) };
+    let content = |size| Kind::File(Content { size, segment: 0, offset: 0 });
+    let root = entry(b"", Kind::Directory);
+    let same = [root.clone(), linked(b"a", content(4)), linked(b"b", content(4))];
+    assert_eq!(unpack(&crafted(&same, 8, b"bytes"), Trust::default()).unwrap().bytes, 4);
+    for other in [content(3), Kind::Symlink(b"a".to_vec())] {
+        let lie = [root.clone(), linked(b"a", content(4)), linked(b"b", other)];
+        let refused = unpack(&crafted(&lie, 7, b"bytes"), Trust::default()).unwrap_err();
+        let docteur_make::Error::Image(Error::Image { defect, .. }) = refused else { panic!("{refused}") };
+        assert_eq!(defect, Defect::Link);
+    }
+}
+
+#[test]
+fn a_content_that_spans_more_segments_than_there_are_is_found_at_once() {
+    let root = entry(b"", Kind::Directory);
+    let image = crafted(&[root, a_file(5 * u64::from(u32::MAX), 0, 0)], 5 * u64::from(u32::MAX), b"bytes");
+    assert!(matches!(check(&image), Err(Error::Image { defect: Defect::Content, .. })));
+}
+
 #[test]
 fn paths_that_lead_elsewhere_are_refused() {
     let root = entry(b"", Kind::Directory);
@@ -134,13 +176,8 @@ fn paths_that_lead_elsewhere_are_refused() {
     ] {
         let image = crafted(&entries, 0, b"x");
         assert!(check(&image).is_err(), "{what}");
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("image");
-        std::fs::write(&file, &image).unwrap();
-        let source = docteur::FileSource::open(&file).unwrap();
-        if let Ok(image) = Image::open(source, &Limits::default()) {
-            assert!(docteur_make::extract(&image, &folder.path().join("out"), true, |_| {}).is_err(), "{what}");
-        }
+        let trust = Trust { attributes: true, ..Trust::default() };
+        assert!(unpack(&image, trust).is_err(), "{what}");
     }
 }
 

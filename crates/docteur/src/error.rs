@@ -61,6 +61,8 @@ pub enum Defect {
     Parent,
     /// A file's content is not within the segments, or spans one that is not full.
     Content,
+    /// Hard links of each other lead to different bytes.
+    Link,
     /// The files' sizes do not have the superblock's sum.
     Sum,
 }
@@ -96,6 +98,7 @@ impl fmt::Display for Defect {
             Self::Record => "a record is malformed or out of order",
             Self::Parent => "a path's folder is missing",
             Self::Content => "a file's content is not within its segments",
+            Self::Link => "hard links of each other lead to different bytes",
             Self::Sum => "the sizes of the files do not have the sum it says",
         })
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::cache::Cache;
 use crate::image::image;
-use crate::layout::{Entry, Kind, Records, State};
+use crate::layout::{Content, Entry, Kind, Records, State};
 use crate::{Defect, Error, Image, Source};
 
 /// A place in an image's index. It keeps no block: the cache does.
@@ -126,6 +126,8 @@ impl<S: Source> Image<S> {
         self.piece(&superblock.base, crate::layout::SUPERBLOCK as u64)?;
         self.metadata()?;
         let (mut end, mut longest) = (superblock.segments_at(), 0);
+        // The segments that are not full, ascending, and their lengths: no content goes on past one.
+        let mut short = Vec::new();
         for number in 0..superblock.segments {
             let (piece, at) = self.segment(cache, number)?;
             if at != end {
@@ -133,7 +135,10 @@ impl<S: Source> Image<S> {
             }
             end = at + u64::from(piece.stored);
             longest = longest.max(piece.len);
-            let all = crate::layout::Content { size: u64::from(piece.len), segment: number, offset: 0 };
+            if piece.len < superblock.segment_max {
+                short.push((number, piece.len));
+            }
+            let all = Content { size: u64::from(piece.len), segment: number, offset: 0 };
             self.piece_of(cache, &all, 0, piece.len as usize)?;
             progress(end, total);
         }
@@ -144,12 +149,12 @@ impl<S: Source> Image<S> {
         if longest != superblock.segment_max || longest_block != Some(superblock.block_max) {
             return Err(image(Defect::Superblock, 88));
         }
-        self.verify_index(cache)?;
+        self.verify_index(cache, &short)?;
         progress(total, total);
         Ok(())
     }
 
-    fn verify_index(&self, cache: &mut Cache) -> Result<(), Error<S::Error>> {
+    fn verify_index(&self, cache: &mut Cache, short: &[(u32, u32)]) -> Result<(), Error<S::Error>> {
         let at = self.superblock().blocks_at();
         let mut walk = Walk::new();
         let mut folders = Folders::default();
@@ -163,7 +168,7 @@ impl<S: Source> Image<S> {
             if let Kind::File(content) = &entry.kind {
                 bytes = bytes.checked_add(content.size).ok_or(image(Defect::Sum, 32))?;
                 for content in contents.chain([content]) {
-                    self.verify_content(cache, content)?;
+                    self.verify_content(short, content)?;
                 }
             }
         }
@@ -173,8 +178,9 @@ impl<S: Source> Image<S> {
         Ok(())
     }
 
-    /// Whether a content is within the segments: the first, the last, and that all but the last are full.
-    fn verify_content(&self, cache: &mut Cache, content: &crate::layout::Content) -> Result<(), Error<S::Error>> {
+    /// Whether a content is within the segments: the first, the last, and that all but the last are full. However many it spans, it
+    /// takes one search among the `short` ones.
+    fn verify_content(&self, short: &[(u32, u32)], content: &Content) -> Result<(), Error<S::Error>> {
         if content.size == 0 {
             return Ok(());
         }
@@ -182,19 +188,15 @@ impl<S: Source> Image<S> {
         let full = u64::from(self.superblock().segment_max);
         let end = u64::from(content.offset).checked_add(content.size).ok_or_else(outside)?;
         let more = (end - 1).checked_div(full).ok_or_else(outside)?;
-        let last = u64::from(content.segment).checked_add(more).and_then(|last| u32::try_from(last).ok());
-        let last = last.ok_or_else(outside)?;
-        for number in content.segment..last {
-            if self.segment(cache, number)?.0.len != self.superblock().segment_max {
-                return Err(outside());
-            }
-        }
-        let (piece, _) = self.segment(cache, last)?;
-        if u64::from(content.offset) < full && end - more * full <= u64::from(piece.len) {
-            Ok(())
-        } else {
-            Err(outside())
-        }
+        let last = u64::from(content.segment).checked_add(more).ok_or_else(outside)?;
+        let first_short = short.partition_point(|(number, _)| *number < content.segment);
+        let len = match short.get(first_short) {
+            Some((number, _)) if u64::from(*number) < last => return Err(outside()),
+            Some((number, len)) if u64::from(*number) == last => u64::from(*len),
+            _ => full,
+        };
+        let within = last < u64::from(self.superblock().segments) && u64::from(content.offset) < full;
+        if within && end - more * full <= len { Ok(()) } else { Err(outside()) }
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use docteur::{Cache, Entry, FileSource, Image, Kind, Limits, Walk};
-use docteur_make::Change;
+use docteur_make::{Change, Trust};
 use serde_json::json;
 
 use super::{bar, hex};
@@ -128,10 +128,10 @@ pub(crate) fn cat(path: &Path, file: &OsStr) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn extract(path: &Path, folder: &Path, trusted: bool) -> Result<ExitCode> {
+pub(crate) fn extract(path: &Path, folder: &Path, trust: Trust) -> Result<ExitCode> {
     let image = open(path)?;
     let bar = bar("unpacking", image.superblock().bytes);
-    let done = docteur_make::extract(&image, folder, trusted, |bytes| bar.inc(bytes))?;
+    let done = docteur_make::extract(&image, folder, trust, |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
     let mut out = io::stdout();
     writeln!(out, "{}: {} paths, {} bytes", folder.display(), done.entries, done.bytes)?;

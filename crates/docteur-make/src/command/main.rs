@@ -56,6 +56,12 @@ enum Command {
         /// Keep setuid, setgid and sticky bits and every extended attribute, not only user.*
         #[arg(long)]
         trusted: bool,
+        /// Fail if there are more paths
+        #[arg(long, value_name = "N", default_value_t = docteur_make::Trust::default().paths)]
+        most_paths: u64,
+        /// Fail if the files have more bytes
+        #[arg(long, value_name = "N", default_value_t = docteur_make::Trust::default().bytes)]
+        most_bytes: u64,
     },
     /// Say what is different between two images; the exit code is 1 if something is
     Diff {
@@ -75,7 +81,9 @@ fn main() -> ExitCode {
         Command::Info { image, json } => look::info(&image, json),
         Command::Ls(arguments) => look::list(&arguments),
         Command::Cat { image, path } => look::cat(&image, &path),
-        Command::Extract { image, folder, trusted } => look::extract(&image, &folder, trusted),
+        Command::Extract { image, folder, trusted: attributes, most_paths: paths, most_bytes: bytes } => {
+            look::extract(&image, &folder, docteur_make::Trust { attributes, paths, bytes })
+        }
         Command::Diff { a, b } => look::diff(&a, &b),
         Command::Bench(arguments) => bench::run(&arguments),
     };
