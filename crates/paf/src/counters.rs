@@ -15,6 +15,15 @@ pub struct Counters {
     pub(crate) requests: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
+    pub(crate) http2: AtomicU64,
+    pub(crate) handshakes: AtomicU64,
+    pub(crate) resumed: AtomicU64,
+    pub(crate) handshakes_failed: AtomicU64,
+    pub(crate) flood_resets: AtomicU64,
+    pub(crate) flood_pings: AtomicU64,
+    pub(crate) flood_settings: AtomicU64,
+    pub(crate) flood_others: AtomicU64,
+    pub(crate) http2_errors: AtomicU64,
 }
 
 /// One reading of [`Counters`].
@@ -40,6 +49,24 @@ pub struct Snapshot {
     pub received: u64,
     /// Bytes sent.
     pub sent: u64,
+    /// HTTP/2 connections.
+    pub http2: u64,
+    /// TLS handshakes completed.
+    pub handshakes: u64,
+    /// TLS handshakes that resumed a session.
+    pub resumed: u64,
+    /// TLS handshakes that failed or took too long.
+    pub handshakes_failed: u64,
+    /// HTTP/2 connections cut for too many resets.
+    pub flood_resets: u64,
+    /// HTTP/2 connections cut for too many pings.
+    pub flood_pings: u64,
+    /// HTTP/2 connections cut for too many settings.
+    pub flood_settings: u64,
+    /// HTTP/2 connections cut for too many other control frames.
+    pub flood_others: u64,
+    /// HTTP/2 connections ended because the client broke the protocol or a limit of its own.
+    pub http2_errors: u64,
 }
 
 impl Counters {
@@ -57,6 +84,15 @@ impl Counters {
             requests: self.requests.load(Relaxed),
             received: self.received.load(Relaxed),
             sent: self.sent.load(Relaxed),
+            http2: self.http2.load(Relaxed),
+            handshakes: self.handshakes.load(Relaxed),
+            resumed: self.resumed.load(Relaxed),
+            handshakes_failed: self.handshakes_failed.load(Relaxed),
+            flood_resets: self.flood_resets.load(Relaxed),
+            flood_pings: self.flood_pings.load(Relaxed),
+            flood_settings: self.flood_settings.load(Relaxed),
+            flood_others: self.flood_others.load(Relaxed),
+            http2_errors: self.http2_errors.load(Relaxed),
         }
     }
 }

@@ -1,14 +1,43 @@
 //! HTTP services over any TCP/IP stack.
 //!
-//! A service is a tower handler, its limits and its connections; [`http::serve`] runs it on a [`device::Listener`]
-//! until a [`Stop`] is pulled. The crate knows no operating system: sockets come from `device::Stack`, time and tasks
-//! from tokio.
+//! A service is a tower handler, its limits and its connections: [`http()`], [`https`], or [`alpn`] for HTTP/1.1 and
+//! HTTP/2 behind one port. [`serve`] runs it on a [`device::Listener`] until a [`Stop`] is pulled. The crate knows no
+//! operating system: sockets come from `device::Stack`, cryptography from its caller, time and tasks from tokio.
 
 mod client;
 mod counters;
 pub mod http;
+mod redirect;
 mod stop;
+pub mod tls;
 
 pub use client::{Client, Net, NetError};
 pub use counters::{Counters, Snapshot};
+pub use http::serve;
+pub use redirect::Redirect;
 pub use stop::Stop;
+pub use tls::Tls;
+
+use http::{Handler, Limits, Service};
+use tls::TlsError;
+
+/// A service of HTTP/1.1, not encrypted.
+pub fn http<H: Handler>(handler: H, limits: Limits) -> Service<H> {
+    Service::new(handler, limits)
+}
+
+/// A service of HTTP/1.1 in TLS.
+///
+/// # Errors
+/// [`TlsError::Provider`].
+pub fn https<H: Handler>(handler: H, limits: Limits, tls: &Tls) -> Result<Service<H>, TlsError> {
+    Service::new(handler, limits).https(tls)
+}
+
+/// A service of HTTP/2 and HTTP/1.1 in TLS; the handshake says which.
+///
+/// # Errors
+/// [`TlsError::Provider`].
+pub fn alpn<H: Handler>(handler: H, limits: Limits, tls: &Tls) -> Result<Service<H>, TlsError> {
+    Service::new(handler, limits).alpn(tls)
+}

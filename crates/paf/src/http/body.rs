@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,7 +10,7 @@ use hyper::body::Incoming;
 use thiserror::Error;
 
 use super::BoxError;
-use super::state::State;
+use super::exchange::Watch;
 
 /// The body of a request.
 pub struct Body(Kind);
@@ -26,7 +24,7 @@ enum Kind {
 /// A body on its way in from a client.
 struct Arriving {
     incoming: Incoming,
-    state: Arc<State>,
+    watch: Watch,
     over: bool,
 }
 
@@ -53,12 +51,12 @@ impl Body {
         Self(Kind::Other(Box::pin(body)))
     }
 
-    pub(super) fn arriving(incoming: Incoming, state: Arc<State>) -> Self {
+    pub(super) fn arriving(incoming: Incoming, watch: Watch) -> Self {
         // Most requests have no body: they need no watching.
         if incoming.is_end_stream() {
             return Self(Kind::Whole(None));
         }
-        Self(Kind::Arriving(Arriving { incoming, state, over: false }))
+        Self(Kind::Arriving(Arriving { incoming, watch, over: false }))
     }
 }
 
@@ -72,14 +70,14 @@ impl Arriving {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
-            Poll::Pending => match self.state.upload_wait(cx.waker()) {
+            Poll::Pending => match self.watch.upload_wait(cx.waker()) {
                 Ok(()) => return Poll::Pending,
                 Err(()) => return Poll::Ready(Some(Err(BodyError::TooSlow))),
             },
         };
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                self.state.upload_moved(frame.data_ref().map_or(0, Bytes::len));
+                self.watch.upload_moved(frame.data_ref().map_or(0, Bytes::len));
                 Some(Ok(frame))
             }
             Some(Err(error)) => Some(Err(BodyError::Broken(error.into()))),
@@ -93,10 +91,7 @@ impl Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        self.state.upload_over();
-        if !self.over && !self.incoming.is_end_stream() {
-            self.state.unread.store(true, Ordering::Relaxed);
-        }
+        self.watch.upload_over(!self.over && !self.incoming.is_end_stream());
     }
 }
 
@@ -129,17 +124,23 @@ impl HttpBody for Body {
     }
 }
 
+/// The largest piece of an answer that is handed to HTTP/2 at once. It queues what it is given whole, so this bounds what
+/// a stream holds for a client that takes nothing, and lets its pace be seen.
+const PIECE: usize = 16 * 1024;
+
 pin_project_lite::pin_project! {
-    /// The body of an answer; its connection is told when it is over or dropped.
+    /// The body of an answer; what keeps its exchange's pace is told how it is taken, and when it is over or dropped.
     pub(super) struct Answer<B> {
         #[pin]
-        body: B,
+        body: Option<B>,
+        // What was given by the body and not yet taken by HTTP/2.
+        rest: Bytes,
         end: End,
     }
 }
 
-/// Tells the state of the end when it is dropped.
-struct End(Arc<State>);
+/// Tells of the end when it is dropped.
+struct End(Watch);
 
 impl Drop for End {
     fn drop(&mut self) {
@@ -148,24 +149,58 @@ impl Drop for End {
 }
 
 impl<B> Answer<B> {
-    pub(super) fn new(body: B, state: Arc<State>) -> Self {
-        Self { body, end: End(state) }
+    /// An answer with `body`, or with none.
+    pub(super) fn new(body: Option<B>, watch: Watch) -> Self {
+        if let Watch::Two(stream) = &watch {
+            stream.answer_begins();
+        }
+        Self { body, rest: Bytes::new(), end: End(watch) }
     }
 }
 
-impl<B: HttpBody> HttpBody for Answer<B> {
-    type Data = B::Data;
+impl<B: HttpBody<Data = Bytes>> HttpBody for Answer<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Poll::Ready(ready!(self.project().body.poll_frame(cx)))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let stream = match &this.end.0 {
+            Watch::One(_) => None,
+            Watch::Two(stream) => Some(stream),
+        };
+        if let Some(stream) = stream {
+            stream.download_asked();
+        }
+        let mut data = std::mem::take(this.rest);
+        if data.is_empty() {
+            let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+            match ready!(body.poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(given) => data = given,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        if let Some(stream) = stream {
+            *this.rest = data.split_off(data.len().min(PIECE));
+            stream.download_given(data.len());
+        }
+        Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.len() as u64;
+        let body = self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint);
+        let mut all = SizeHint::new();
+        all.set_lower(body.lower().saturating_add(rest));
+        if let Some(upper) = body.upper() {
+            all.set_upper(upper.saturating_add(rest));
+        }
+        all
     }
 }

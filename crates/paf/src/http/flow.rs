@@ -85,9 +85,17 @@ impl<F: AsyncWrite + Unpin> AsyncWrite for Watched<F> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.flow).poll_flush(cx))?;
-        self.state.flushed();
-        Poll::Ready(Ok(()))
+        match Pin::new(&mut self.flow).poll_flush(cx)? {
+            Poll::Ready(()) => {
+                self.state.flushed();
+                Poll::Ready(Ok(()))
+            }
+            // TLS takes what it is given and waits here.
+            Poll::Pending => {
+                self.state.send_blocked();
+                Poll::Pending
+            }
+        }
     }
 
     /// The connection closes the flow itself, after hyper.

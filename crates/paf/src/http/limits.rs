@@ -27,6 +27,8 @@ pub struct Limits {
     pub body_rate: u32,
     /// How long a client may fall behind that pace before it is cut.
     pub patience: Duration,
+    /// What HTTP/2 adds.
+    pub http2: Http2Limits,
     /// How long open requests may take to finish once the service is stopped.
     pub grace: Duration,
     /// Makes the answer to what never reaches the handler: a whole HTTP/1.1 message. The connection is closed after it.
@@ -45,8 +47,47 @@ impl Default for Limits {
             idle_time: Duration::from_secs(75),
             body_rate: 1024,
             patience: Duration::from_secs(30),
+            http2: Http2Limits::default(),
             grace: Duration::from_secs(30),
             refuse: plain_refusal,
+        }
+    }
+}
+
+/// The limits of an HTTP/2 connection. Of frames, ten times as many as are allowed in a second may come at once; a client
+/// that sends more is told so (ENHANCE_YOUR_CALM) and cut.
+#[derive(Clone, Debug)]
+pub struct Http2Limits {
+    /// Streams open at once.
+    pub streams: u32,
+    /// Bytes of a request's body that a client may send ahead on a stream.
+    pub stream_window: u32,
+    /// The same over all streams of a connection.
+    pub connection_window: u32,
+    /// Bytes of an answer that wait, on each stream, for a client that does not take them.
+    pub send_buffer: usize,
+    /// Streams that a client may reset in a second.
+    pub resets: u32,
+    /// PING frames in a second.
+    pub pings: u32,
+    /// SETTINGS frames in a second.
+    pub settings: u32,
+    /// Other frames that carry nothing, in a second: empty data, priorities, continuations, acknowledgements, unknown
+    /// ones; and window updates that answer nothing sent.
+    pub others: u32,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            streams: 100,
+            stream_window: 512 * 1024,
+            connection_window: 1024 * 1024,
+            send_buffer: 64 * 1024,
+            resets: 20,
+            pings: 10,
+            settings: 5,
+            others: 100,
         }
     }
 }
@@ -57,6 +98,8 @@ impl Default for Limits {
 pub enum Refusal {
     /// 400: the request's head is not HTTP.
     Malformed,
+    /// 400: plain HTTP, or what else is not TLS, where TLS is spoken.
+    NotTls,
     /// 408: the head did not come in time.
     TooSlow,
     /// 414: the target alone is longer than a head may be.
@@ -72,7 +115,7 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::Malformed => 400,
+            Self::Malformed | Self::NotTls => 400,
             Self::TooSlow => 408,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,

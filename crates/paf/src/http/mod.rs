@@ -1,17 +1,23 @@
-//! HTTP/1.1 (RFC 9112) over any [`device::Listener`].
+//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) over any [`device::Listener`], plain or by TLS.
 //!
 //! What a stranger can make the service hold is bounded: connections in all and for each client, bytes and lines of a
 //! head, the time a head may take, and the pace of bodies both ways. When all connections are taken, the one that has
 //! kept the service waiting longest is closed for the newcomer; where none waits, the newcomer is refused at once.
 
+mod ahead;
 mod body;
 mod connection;
+mod exchange;
+mod fault;
 mod flow;
 mod limits;
+mod one;
 mod pace;
 mod state;
 mod table;
+mod two;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -19,20 +25,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use device::{Listener, Peer};
 use http::{Request, Response};
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service as Tower;
 
 pub use body::{Body, BodyError};
-pub use limits::{Limits, Refusal};
+pub use fault::Fault;
+pub use limits::{Http2Limits, Limits, Refusal};
 
 use crate::counters::count;
+use crate::tls::{Tls, TlsError};
 use crate::{Client, Counters, Net, Stop};
 use connection::Connection;
+use fault::Faults;
 use table::Table;
 
 /// What handlers fail with; the connection is then closed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A tower service that answers HTTP requests. The request's extensions hold the [`device::Peer`].
+/// The protocols' names in a TLS handshake (RFC 7301).
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
+/// A tower service that answers HTTP requests. The request's extensions hold the [`device::Peer`] and, if it came over
+/// TLS, the [`crate::tls::Facts`].
 pub trait Handler:
     Tower<Request<Body>, Response = Response<Self::Answer>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static
 {
@@ -50,10 +65,20 @@ where
 
 /// A handler with its limits, connections and counters. Cloning gives another handle to the same service, so that
 /// several listeners share one set of limits.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Service<H> {
     handler: H,
+    transport: Transport,
     shared: Arc<Shared>,
+}
+
+/// How requests come.
+#[derive(Clone)]
+enum Transport {
+    /// As they are; where `http2` is set, a client may begin with HTTP/2 (RFC 9113 section 3.3).
+    Plain { http2: bool },
+    /// In TLS, which says which protocol.
+    Tls(TlsAcceptor),
 }
 
 /// What all connections of a service share.
@@ -62,14 +87,57 @@ struct Shared {
     limits: Limits,
     table: Table,
     counters: Arc<Counters>,
+    faults: Faults,
+}
+
+impl<H> fmt::Debug for Service<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("table", &self.shared.table).finish_non_exhaustive()
+    }
 }
 
 impl<H: Handler> Service<H> {
-    /// A service of `handler` under `limits`.
+    /// A service of `handler` under `limits`: HTTP/1.1, not encrypted.
     pub fn new(handler: H, limits: Limits) -> Self {
         let table = Table::new(limits.connections, limits.connections_per_client);
-        let shared = Shared { limits, table, counters: Arc::default() };
-        Self { handler, shared: Arc::new(shared) }
+        let shared = Shared { limits, table, counters: Arc::default(), faults: Faults::default() };
+        Self { handler, transport: Transport::Plain { http2: false }, shared: Arc::new(shared) }
+    }
+
+    /// The same service, not encrypted, for clients that begin with HTTP/2 without asking (prior knowledge, RFC 9113
+    /// section 3.3) as well as for those that speak HTTP/1.1.
+    #[must_use]
+    pub fn plain_with_http2(self) -> Self {
+        Self { transport: Transport::Plain { http2: true }, ..self }
+    }
+
+    /// The same service in TLS, for HTTP/1.1 alone.
+    ///
+    /// # Errors
+    /// [`TlsError::Provider`].
+    pub fn https(self, tls: &Tls) -> Result<Self, TlsError> {
+        self.over(tls, &[HTTP1])
+    }
+
+    /// The same service in TLS, for HTTP/2 and HTTP/1.1 as the handshake says (RFC 7301).
+    ///
+    /// # Errors
+    /// [`TlsError::Provider`].
+    pub fn alpn(self, tls: &Tls) -> Result<Self, TlsError> {
+        self.over(tls, &[HTTP2, HTTP1])
+    }
+
+    fn over(self, tls: &Tls, protocols: &[&[u8]]) -> Result<Self, TlsError> {
+        let acceptor = TlsAcceptor::from(Arc::new(tls.config(protocols)?));
+        Ok(Self { transport: Transport::Tls(acceptor), ..self })
+    }
+
+    /// Tells `told` what goes wrong beside the handler. It is called where the fault is met, so it has to be quick; the
+    /// first one set stays.
+    #[must_use]
+    pub fn on_fault(self, told: impl Fn(Fault<'_>) + Send + Sync + 'static) -> Self {
+        self.shared.faults.tell_to(told);
+        self
     }
 
     /// Its counters.
@@ -97,6 +165,7 @@ pub async fn serve<H: Handler, L: Listener>(service: Service<H>, mut listener: L
             // Out of descriptors or memory: waiting is all that helps. A connection lost before it was accepted is nothing.
             Err(error) => {
                 count(&shared.counters.accept_errors);
+                shared.faults.tell(Fault::Accept(&error));
                 if error.kind() != std::io::ErrorKind::ConnectionAborted {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -118,12 +187,13 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer)
     match Table::enter(shared, limited_client(&shared.limits.exempt, peer)) {
         Some(seat) => {
             shared.counters.open.fetch_add(1, Relaxed);
-            let connection = Connection::new(service.handler.clone(), peer, seat);
+            let connection = Connection::new(service.handler.clone(), service.transport.clone(), peer, seat);
             tokio::spawn(connection.run(flow));
         }
         None => {
             count(&shared.counters.refused);
-            connection::turn_away(flow, (shared.limits.refuse)(Refusal::Full));
+            shared.faults.tell(Fault::Refused(peer, Refusal::Full));
+            connection::turn_away(flow, &service.transport, (shared.limits.refuse)(Refusal::Full));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a connection is doing, shared by its task, its flow, its bodies and the table.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 use super::pace::Pace;
+use super::two::Stream;
 
 /// What a connection is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) task: AtomicWaker,
     /// Whether a request's body was dropped before its end: bytes of it may still come.
     pub(super) unread: AtomicBool,
+    /// Streams open on an HTTP/2 connection.
+    open: AtomicUsize,
     inner: Mutex<Inner>,
 }
 
@@ -66,6 +69,8 @@ struct Inner {
     download: Pace,
     /// Whether all that was answered so far has gone out.
     flushed: bool,
+    /// What is open on an HTTP/2 connection.
+    streams: Vec<Arc<Stream>>,
 }
 
 impl State {
@@ -80,11 +85,13 @@ impl State {
             upload_slow: false,
             download: pace,
             flushed: true,
+            streams: Vec::new(),
         };
         Self {
             order: AtomicU8::new(Order::Run as u8),
             task: AtomicWaker::new(),
             unread: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
             inner: Mutex::new(inner),
         }
     }
@@ -211,8 +218,43 @@ impl State {
         let inner = self.inner();
         match inner.phase {
             Phase::Idle | Phase::Head if inner.flushed => Some(inner.since),
+            // A connection with streams waits only where each of them does.
+            _ if !inner.streams.is_empty() => {
+                let waits = inner.streams.iter().map(|stream| stream.waiting_since());
+                waits.collect::<Option<Vec<_>>>()?.into_iter().max()
+            }
             _ => inner.upload.behind_since().or(inner.download.behind_since()),
         }
+    }
+
+    /// A stream was opened.
+    pub(super) fn opened(&self, stream: Arc<Stream>) {
+        let mut inner = self.inner();
+        inner.phase = Phase::Busy;
+        inner.first = false;
+        inner.streams.push(stream);
+        self.open.store(inner.streams.len(), Ordering::Relaxed);
+    }
+
+    /// A stream is over.
+    pub(super) fn closed(&self, stream: &Arc<Stream>) {
+        let mut inner = self.inner();
+        inner.streams.retain(|open| !Arc::ptr_eq(open, stream));
+        self.open.store(inner.streams.len(), Ordering::Relaxed);
+        if inner.streams.is_empty() {
+            inner.phase = Phase::Idle;
+            inner.since = Instant::now();
+        }
+    }
+
+    /// The streams that are open.
+    pub(super) fn streams(&self) -> Vec<Arc<Stream>> {
+        self.inner().streams.clone()
+    }
+
+    /// How many streams are open.
+    pub(super) fn streams_open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// What is overdue at `now`, or the next moment at which something may be.

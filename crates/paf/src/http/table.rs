@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -115,6 +118,27 @@ impl Table {
             }
             left.await;
         }
+    }
+}
+
+impl Seat {
+    /// Does `work` unless the connection is cut first.
+    pub(super) async fn until_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.until(Order::Cut, work).await
+    }
+
+    /// Does `work` unless the connection is told to finish or cut first.
+    pub(super) async fn until_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.until(Order::Finish, work).await
+    }
+
+    async fn until<T>(&self, order: Order, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.state.task.register(cx.waker());
+            if self.state.order() >= order { Poll::Ready(None) } else { work.as_mut().poll(cx).map(Some) }
+        })
+        .await
     }
 }
 

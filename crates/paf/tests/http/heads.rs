@@ -114,3 +114,28 @@ async fn a_handler_that_panics_takes_only_its_connection_with_it() {
     world.connect().hello().await;
     world.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_told() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = std::sync::Arc::clone(&told);
+    let limits = Limits { connections_per_client: 1, ..Limits::default() };
+    let service = paf::http(crate::world::Endings::default(), limits)
+        .on_fault(move |fault| list.lock().unwrap().push(fault.to_string()));
+    let world = World::run(service);
+    let _first = world.connect_from("192.0.2.7");
+    settle().await;
+    world.connect_from("192.0.2.7").rest().await;
+    let mut client = world.connect();
+    client.send("what\r\n\r\n").await;
+    client.rest().await;
+    let mut client = world.connect();
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n").await;
+    settle().await;
+    drop(client);
+    settle().await;
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told[..2], ["a client was refused with status 503", "a client was refused with status 400"]);
+    assert!(told[2].starts_with("a connection broke: "), "{told:?}");
+    assert!(!told.concat().contains("192.0.2.7"));
+}

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod bodies;
+mod floods;
+mod frames;
 mod heads;
 mod room;
 mod stopping;
+mod tls;
+mod two;
 mod world;

@@ -13,10 +13,10 @@ use axum::body::Bytes;
 use axum::extract::Extension;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{get, post};
-use device::{Listener, Peer};
+use device::{Flow, Listener, Peer};
 use http_body_util::{BodyExt, Full};
 use paf::http::{Body, BodyError, Handler, Limits, Service, serve};
-use paf::{Counters, Snapshot, Stop};
+use paf::{Counters, Snapshot, Stop, Tls, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -41,9 +41,23 @@ impl World {
 
     /// A service of another handler.
     pub(crate) fn of(handler: impl Handler, limits: Limits) -> Self {
+        Self::run(Service::new(handler, limits))
+    }
+
+    /// A service that takes HTTP/2 as well.
+    pub(crate) fn with_http2(limits: Limits) -> Self {
+        Self::run(Service::new(router(), limits).plain_with_http2())
+    }
+
+    /// A service in TLS.
+    pub(crate) fn with_tls(tls: &Tls, limits: Limits) -> Self {
+        Self::run(paf::alpn(router(), limits, tls).unwrap())
+    }
+
+    /// Any service.
+    pub(crate) fn run(service: Service<impl Handler>) -> Self {
         let (flows, waiting) = unbounded_channel();
         let stop = Stop::new();
-        let service = Service::new(handler, limits);
         let counters = service.counters();
         let served = tokio::spawn(serve(service, Memory(waiting), stop.clone()));
         Self { flows, stop, counters, served }
@@ -62,7 +76,7 @@ impl World {
         let (near, far) = tokio::io::duplex(WIRE);
         // A service that has ended takes none.
         let _ = self.flows.send((far, peer));
-        Client { flow: near }
+        Client { flow: Box::new(near) }
     }
 
     pub(crate) fn counters(&self) -> Snapshot {
@@ -84,6 +98,12 @@ fn router() -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/peer", get(|Extension(peer): Extension<Peer>| async move { format!("{peer:?}") }))
+        .route("/tls", get(|facts: Option<Extension<tls::Facts>>| async move { format!("{facts:?}") }))
+        .route(
+            "/client",
+            get(|facts: Extension<tls::Facts>| async move { facts.client().map_or(0, <[_]>::len).to_string() }),
+        )
+        .route("/version", get(|request: Request<axum::body::Body>| async move { format!("{:?}", request.version()) }))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/refuse", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "no") }))
         .route("/work", get(|| async { sleep(Duration::from_secs(20)).await }))
@@ -145,7 +165,7 @@ impl Listener for Memory {
 
 /// The other end of a flow.
 pub(crate) struct Client {
-    flow: DuplexStream,
+    pub(crate) flow: Box<dyn Flow>,
 }
 
 impl Client {

@@ -1,0 +1,139 @@
+//! One request and its answer, in either protocol: the handler is asked, and what keeps the pace is told how it goes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker, ready};
+
+use device::Peer;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower_service::Service as Tower;
+
+use super::body::{Answer, Body};
+use super::state::State;
+use super::two::Stream;
+use super::{BoxError, Handler, Shared};
+use crate::counters::count;
+use crate::tls::Facts;
+
+/// Who is told what happens to an exchange.
+#[derive(Clone, Debug)]
+pub(super) enum Watch {
+    /// The connection, which has one at a time.
+    One(Arc<State>),
+    /// The stream, of which a connection has many.
+    Two(Arc<Stream>),
+}
+
+impl Watch {
+    /// The handler waits for the request's body. `Err` if the client was too slow.
+    pub(super) fn upload_wait(&self, waker: &Waker) -> Result<(), ()> {
+        match self {
+            Self::One(state) => state.upload_wait(waker),
+            Self::Two(stream) => stream.upload_wait(waker),
+        }
+    }
+
+    /// Bytes of the request's body came.
+    pub(super) fn upload_moved(&self, bytes: usize) {
+        match self {
+            Self::One(state) => state.upload_moved(bytes),
+            Self::Two(stream) => stream.upload_moved(bytes),
+        }
+    }
+
+    /// The request's body is over or dropped; `unread` where bytes of it may still come.
+    pub(super) fn upload_over(&self, unread: bool) {
+        match self {
+            Self::One(state) => {
+                state.upload_over();
+                if unread {
+                    state.unread.store(true, Relaxed);
+                }
+            }
+            Self::Two(stream) => stream.upload_over(),
+        }
+    }
+
+    /// The answer's body is over or dropped.
+    pub(super) fn answered(&self) {
+        match self {
+            Self::One(state) => state.answered(),
+            // The stream's own future ends with it.
+            Self::Two(_) => {}
+        }
+    }
+}
+
+/// Asks the handler on behalf of one connection.
+pub(super) struct Caller<H> {
+    pub(super) handler: H,
+    pub(super) peer: Peer,
+    pub(super) facts: Option<Facts>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl<H: Handler> Caller<H> {
+    pub(super) fn ask(&self, request: Request<Incoming>, watch: Watch) -> Answering<H> {
+        let (mut head, body) = request.into_parts();
+        if head.headers.len() > self.shared.limits.head_lines {
+            count(&self.shared.counters.malformed);
+            return Answering { watch, step: Step::Refused };
+        }
+        count(&self.shared.counters.requests);
+        head.extensions.insert(self.peer);
+        if let Some(facts) = &self.facts {
+            head.extensions.insert(facts.clone());
+        }
+        let request = Request::from_parts(head, Body::arriving(body, watch.clone()));
+        Answering { watch, step: Step::Asking { handler: self.handler.clone(), request: Some(request) } }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Waits for a handler to be ready, then for its answer.
+    pub(super) struct Answering<H: Handler> {
+        watch: Watch,
+        #[pin]
+        step: Step<H, H::Future>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = StepProject]
+    enum Step<H, F> {
+        Asking { handler: H, request: Option<Request<Body>> },
+        Waiting { #[pin] future: F },
+        Refused,
+    }
+}
+
+impl<H: Handler> Future for Answering<H> {
+    type Output = Result<Response<Answer<H::Answer>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.step.as_mut().project() {
+                StepProject::Asking { handler, request } => {
+                    ready!(Tower::poll_ready(handler, cx)).map_err(Into::into)?;
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    let future = handler.call(request);
+                    this.step.set(Step::Waiting { future });
+                }
+                StepProject::Waiting { future } => {
+                    let answer = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let watch = this.watch.clone();
+                    return Poll::Ready(Ok(answer.map(|body| Answer::new(Some(body), watch))));
+                }
+                StepProject::Refused => {
+                    let mut answer = Response::new(Answer::new(None, this.watch.clone()));
+                    *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                    return Poll::Ready(Ok(answer));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! HTTP/1.1: hyper driven under the service's deadlines, one request at a time, and closed so that the client still gets
+//! its answer.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Poll, ready};
+
+use device::{Flow, Peer};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, sleep_until};
+
+use super::body::Answer;
+use super::connection::close;
+use super::exchange::{Answering, Caller, Watch};
+use super::fault::Fault;
+use super::flow::Watched;
+use super::limits::Refusal;
+use super::state::{Order, Overdue};
+use super::table::Seat;
+use super::{BoxError, Handler};
+use crate::counters::count;
+
+/// hyper's smallest read buffer; larger ones are grown while a body streams in.
+const LEAST_BUFFER: usize = 8 * 1024;
+/// The largest read buffer of a connection.
+const MOST_BUFFER: usize = 64 * 1024;
+
+/// How driving a connection ended.
+enum End {
+    /// HTTP is done with it.
+    Done,
+    /// The head is not HTTP/1.1, and the library has no word for it.
+    NotHttp,
+    /// Nobody listens any more: close at once.
+    Silent,
+    /// The head did not come in time.
+    SlowHead,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &Seat) {
+    let limits = &seat.shared.limits;
+    let flow = Watched::new(flow, Arc::clone(&seat.state), Arc::clone(&seat.shared.counters));
+    let peer = caller.peer;
+    let service = Dispatch { caller, seat };
+    let mut http = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_headers(limits.head_lines)
+        .max_header_size(limits.head_bytes)
+        .max_buf_size(MOST_BUFFER.max(limits.head_bytes).max(LEAST_BUFFER))
+        .serve_connection(TokioIo::new(flow), service);
+    let end = drive(&mut http, peer, seat).await;
+    let Watched { flow, refusal, .. } = http.into_parts().io.into_inner();
+    let refusal = match end {
+        End::Silent => return,
+        End::SlowHead => Some(Refusal::TooSlow),
+        End::NotHttp => refusal.or(Some(Refusal::Malformed)),
+        End::Done => refusal,
+    };
+    if let Some(refusal) = refusal {
+        count(match refusal {
+            Refusal::TooSlow => &seat.shared.counters.slow,
+            _ => &seat.shared.counters.malformed,
+        });
+        seat.shared.faults.tell(Fault::Refused(peer, refusal));
+    }
+    let answer = refusal.map(limits.refuse);
+    let linger = answer.is_some() || seat.state.unread.load(Relaxed);
+    seat.until_cut(close(flow, answer, linger)).await;
+}
+
+/// Polls `http` until it is done, is told to go, or a deadline passes.
+async fn drive<F: Flow, H: Handler>(
+    http: &mut http1::Connection<TokioIo<Watched<F>>, Dispatch<'_, H>>,
+    peer: Peer,
+    seat: &Seat,
+) -> End {
+    let (state, limits) = (&seat.state, &seat.shared.limits);
+    let now = Instant::now();
+    let mut alarm = pin!(sleep_until(state.overdue(limits, now).unwrap_or(now)));
+    let mut finishing = false;
+    poll_fn(|cx| {
+        state.task.register(cx.waker());
+        match state.order() {
+            Order::Cut => return Poll::Ready(End::Silent),
+            Order::Finish if !finishing => {
+                finishing = true;
+                Pin::new(&mut *http).graceful_shutdown();
+            }
+            _ => {}
+        }
+        loop {
+            // An error is either a bad head, which the flow has noted, or a client that left.
+            if let Poll::Ready(end) = Pin::new(&mut *http).poll(cx) {
+                let Err(error) = end else { return Poll::Ready(End::Done) };
+                if error.is_parse() && state.is_own_answer() {
+                    return Poll::Ready(End::NotHttp);
+                }
+                seat.shared.faults.tell(Fault::Connection(peer, &error));
+                return Poll::Ready(End::Done);
+            }
+            ready!(alarm.as_mut().poll(cx));
+            match state.overdue(limits, Instant::now()) {
+                Ok(next) => alarm.as_mut().reset(next),
+                Err(Overdue::Idle) => return Poll::Ready(End::Silent),
+                Err(Overdue::Head) => return Poll::Ready(End::SlowHead),
+                Err(Overdue::Download) => {
+                    count(&seat.shared.counters.slow);
+                    return Poll::Ready(End::Silent);
+                }
+                Err(Overdue::Upload) => {
+                    count(&seat.shared.counters.slow);
+                    state.fail_upload();
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// hyper's view of the handler.
+struct Dispatch<'s, H> {
+    caller: Caller<H>,
+    seat: &'s Seat,
+}
+
+impl<H: Handler> hyper::service::Service<Request<Incoming>> for Dispatch<'_, H> {
+    type Response = Response<Answer<H::Answer>>;
+    type Error = BoxError;
+    type Future = Answering<H>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.seat.state.dispatched();
+        self.caller.ask(request, Watch::One(Arc::clone(&self.seat.state)))
+    }
+}

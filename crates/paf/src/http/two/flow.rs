@@ -1,0 +1,120 @@
+//! A flow of HTTP/2 frames that are counted as they pass. A flood of them ends it, with a word to the client.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::frames::{Flood, Meter, PREFACE, Scanner};
+use crate::Counters;
+use crate::counters::count;
+use crate::http::limits::Http2Limits;
+
+/// The error code ENHANCE_YOUR_CALM (RFC 9113 section 7).
+const CALM: u32 = 0xb;
+const GOAWAY: u8 = 7;
+
+#[derive(Debug)]
+pub(super) struct Framed<F> {
+    flow: F,
+    counters: Arc<Counters>,
+    meter: Meter,
+    inward: Scanner,
+    outward: Scanner,
+}
+
+impl<F> Framed<F> {
+    pub(super) fn new(flow: F, counters: Arc<Counters>, limits: &Http2Limits) -> Self {
+        let meter = Meter::new(limits, Instant::now());
+        Self { flow, counters, meter, inward: Scanner::new(PREFACE.len()), outward: Scanner::new(0) }
+    }
+
+    fn went(&mut self, sent: &[u8]) {
+        self.counters.sent.fetch_add(sent.len() as u64, Relaxed);
+        self.meter.went(sent.len());
+        self.outward.feed(sent, |_| {});
+    }
+
+    /// GOAWAY with the reason (RFC 9113 section 6.8).
+    fn farewell(&self, flood: Flood) -> Vec<u8> {
+        let why = flood.debug_data();
+        let len = u32::try_from(8 + why.len()).unwrap_or(8);
+        let mut frame = len.to_be_bytes()[1..].to_vec();
+        frame.extend([GOAWAY, 0, 0, 0, 0, 0]);
+        frame.extend(self.meter.last_stream.to_be_bytes());
+        frame.extend(CALM.to_be_bytes());
+        frame.extend(why);
+        frame
+    }
+}
+
+impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.flow).poll_read(cx, buf))?;
+        let came = &buf.filled()[before..];
+        this.counters.received.fetch_add(came.len() as u64, Relaxed);
+        let mut flood = None;
+        let mut now = None;
+        let Self { inward, meter, .. } = this;
+        inward.feed(came, |head| {
+            let now = *now.get_or_insert_with(Instant::now);
+            flood = flood.or(meter.came(head, now).err());
+        });
+        let Some(flood) = flood else { return Poll::Ready(Ok(())) };
+        count(match flood {
+            Flood::Resets => &this.counters.flood_resets,
+            Flood::Pings => &this.counters.flood_pings,
+            Flood::Settings => &this.counters.flood_settings,
+            Flood::Others => &this.counters.flood_others,
+        });
+        // Said where it can be said at once: who floods gets no more effort than this.
+        if this.outward.is_between() {
+            let farewell = this.farewell(flood);
+            if let Poll::Ready(Ok(_)) = Pin::new(&mut this.flow).poll_write(cx, &farewell) {
+                let _ = Pin::new(&mut this.flow).poll_flush(cx);
+            }
+        }
+        Poll::Ready(Err(io::Error::other("the client floods the connection")))
+    }
+}
+
+impl<F: AsyncWrite + Unpin> AsyncWrite for Framed<F> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.flow).poll_write(cx, data))?;
+        self.went(&data[..sent]);
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.flow).poll_write_vectored(cx, data))?;
+        let mut left = sent;
+        for piece in data {
+            let taken = left.min(piece.len());
+            self.went(&piece[..taken]);
+            left -= taken;
+        }
+        Poll::Ready(Ok(sent))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.flow.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.flow).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.flow).poll_shutdown(cx)
+    }
+}

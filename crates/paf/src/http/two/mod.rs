@@ -1,0 +1,159 @@
+//! HTTP/2 (RFC 9113): hyper driven under the service's deadlines, with floods noticed on the way in.
+
+mod executor;
+mod flow;
+mod frames;
+mod stream;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use device::Flow;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, sleep_until};
+
+use super::body::Answer;
+use super::exchange::{Answering, Caller, Watch};
+use super::fault::Fault;
+use super::state::{Order, Overdue, State};
+use super::table::Seat;
+use super::{BoxError, Handler};
+use crate::counters::count;
+use executor::{Executor, Streams};
+use flow::Framed;
+pub(super) use frames::PREFACE;
+pub(super) use stream::Stream;
+
+/// How long a client that was told to go may take to acknowledge it, once nothing of it is open.
+const GOING: Duration = Duration::from_secs(4);
+
+/// Serves one connection until it is done, is told to go, or a deadline passes.
+pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &Seat) {
+    let (shared, state) = (&seat.shared, &seat.state);
+    let limits = &shared.limits;
+    let peer = caller.peer;
+    count(&shared.counters.http2);
+    let flow = Framed::new(flow, Arc::clone(&shared.counters), &limits.http2);
+    let executor = Executor::default();
+    let mut streams = Streams::new(executor.clone());
+    let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
+    let http = http2::Builder::new(executor)
+        .max_concurrent_streams(limits.http2.streams)
+        .initial_stream_window_size(limits.http2.stream_window)
+        .initial_connection_window_size(limits.http2.connection_window)
+        .max_send_buf_size(limits.http2.send_buffer)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(flow), service);
+    let mut http = pin!(http);
+    let mut alarm = pin!(sleep_until(Instant::now() + limits.head_time));
+    let mut going: Option<Instant> = None;
+    poll_fn(|cx| {
+        state.task.register(cx.waker());
+        let order = state.order();
+        if order == Order::Cut {
+            return Poll::Ready(());
+        }
+        if order == Order::Finish && going.is_none() {
+            going = Some(Instant::now());
+            http.as_mut().graceful_shutdown();
+            alarm.as_mut().reset(Instant::now() + GOING);
+        }
+        loop {
+            // Requests come out of the connection, answers out of the streams, and then the connection sends them.
+            while {
+                if let Poll::Ready(end) = http.as_mut().poll(cx) {
+                    if let Err(error) = end {
+                        if broke_protocol(&error) {
+                            count(&shared.counters.http2_errors);
+                        }
+                        shared.faults.tell(Fault::Connection(peer, &error));
+                    }
+                    return Poll::Ready(());
+                }
+                streams.poll(cx)
+            } {}
+            ready!(alarm.as_mut().poll(cx));
+            let now = Instant::now();
+            let next = end_slow_streams(seat, now);
+            let idle = match state.overdue(limits, now) {
+                Ok(next) => next,
+                Err(Overdue::Idle) if going.is_none() => {
+                    going = Some(now);
+                    http.as_mut().graceful_shutdown();
+                    now + GOING
+                }
+                Err(_) => return Poll::Ready(()),
+            };
+            let next = match going {
+                Some(since) if state.streams_open() == 0 => {
+                    if since + GOING <= now {
+                        return Poll::Ready(());
+                    }
+                    since + GOING
+                }
+                // Streams that finish later than that are looked after from time to time.
+                Some(_) => next.min(now + GOING),
+                None => next.min(idle),
+            };
+            alarm.as_mut().reset(next);
+        }
+    })
+    .await;
+}
+
+/// Ends what is overdue, and gives the moment at which something may be next.
+fn end_slow_streams(seat: &Seat, now: Instant) -> Instant {
+    let limits = &seat.shared.limits;
+    let mut next = now + limits.patience;
+    for stream in seat.state.streams() {
+        match stream.overdue(now) {
+            Some(what) => {
+                count(&seat.shared.counters.slow);
+                match what {
+                    stream::Overdue::Upload => stream.fail_upload(),
+                    stream::Overdue::Download => stream.cancel(),
+                }
+            }
+            None => next = next.min(stream.deadline().unwrap_or(next)),
+        }
+    }
+    next
+}
+
+/// Whether the connection ended by the client's fault rather than by its leaving.
+fn broke_protocol(error: &hyper::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_go_away() && error.is_library();
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// hyper's view of the handler.
+struct Dispatch<H> {
+    caller: Caller<H>,
+    state: Arc<State>,
+    executor: Executor,
+}
+
+impl<H: Handler> hyper::service::Service<Request<Incoming>> for Dispatch<H> {
+    type Response = Response<Answer<H::Answer>>;
+    type Error = BoxError;
+    type Future = Answering<H>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let stream = Arc::new(Stream::new(Arc::clone(&self.state), &self.caller.shared.limits));
+        self.state.opened(Arc::clone(&stream));
+        self.executor.announce(Arc::clone(&stream));
+        self.caller.ask(request, Watch::Two(stream))
+    }
+}
