@@ -14,6 +14,10 @@ use crate::{deny, fuzz, paths, serve, setup, shell, tidy, web};
 const TOOLS: [(&str, &[(&str, &str)]); 5] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
+        "clients",
+        &[("curl", "curl"), ("openssl", "openssl"), ("h2load", "nghttp2-client"), ("nghttp", "nghttp2-client")],
+    ),
+    (
         "peers",
         &[
             ("curl", "curl"),

@@ -9,5 +9,5 @@ mod sockets;
 pub use clock::SystemClock;
 pub use entropy::Entropy;
 pub use file::FileBlock;
-pub use process::{Signals, raise_descriptor_limit, runtime};
+pub use process::{Hangups, Signals, raise_descriptor_limit, runtime};
 pub use sockets::{Sockets, TcpListener};

@@ -30,6 +30,28 @@ pub fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// The signal by which an operator says that files have changed.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Listens for SIGHUP from now on; it no longer ends the process by itself.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    pub fn new() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one; several that come at once count as one. Cancel safe.
+    pub async fn next(&mut self) {
+        // The signal's source does not end while the process lives.
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
 /// The signals that tell a server to stop.
 #[derive(Debug)]
 pub struct Signals {

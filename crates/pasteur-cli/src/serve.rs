@@ -5,6 +5,7 @@ mod file;
 mod log;
 mod options;
 mod table;
+mod tls;
 mod units;
 
 use std::io::Write;
@@ -22,6 +23,7 @@ use store::{Embedded, Options as StoreOptions};
 use failure::Failure;
 use log::Lines;
 pub(crate) use options::ServeOptions;
+use tls::Certificates;
 
 /// The site this program was built with; empty where it was built without one.
 static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
@@ -52,6 +54,11 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let Some(path) = options.store.clone() else { return Err(Failure::StoreMissing) };
     let site = site(options.site.as_deref())?;
     let mut config = options.config();
+    let certificates = Certificates::of(&options)?;
+    config.tls = certificates.as_ref().map(|certificates| certificates.tls().clone());
+    if config.tls.is_none() && !config.redirect_listen.is_empty() {
+        return Err(Failure::RedirectWithoutTls);
+    }
     let descriptors = host::raise_descriptor_limit().saturating_sub(OTHER_DESCRIPTORS);
     config.http.connections = config.http.connections.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
 
@@ -74,6 +81,15 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
             signals.stop().await;
             stop.pull();
         });
+        if let Some(certificates) = certificates {
+            let mut hangups = host::Hangups::new().map_err(Failure::Runtime)?;
+            tokio::spawn(async move {
+                loop {
+                    hangups.next().await;
+                    certificates.reload();
+                }
+            });
+        }
         pasteur::serve(&Sockets, store, site, clock, Arc::new(Entropy), config, control).await.map_err(Failure::Serve)
     });
     lines.finish();
@@ -93,11 +109,16 @@ fn quietly<T>(open: impl FnOnce() -> T) -> T {
 /// Tells where the server listens, once it does.
 fn announce(ready: &Ready) {
     let mut out = std::io::stdout().lock();
-    for (what, peers) in [("listening", &ready.listen), ("admin listening", &ready.admin)] {
+    let scheme = if ready.tls { "https" } else { "http" };
+    for (what, scheme, peers) in [
+        ("listening", scheme, &ready.listen),
+        ("redirecting", "http", &ready.redirect),
+        ("admin listening", "http", &ready.admin),
+    ] {
         for peer in peers {
             if let Peer::Ip(address) = peer {
                 // Nobody may be reading it; the server serves all the same.
-                let _ = writeln!(out, "{what} on http://{address}");
+                let _ = writeln!(out, "{what} on {scheme}://{address}");
             }
         }
     }

@@ -14,6 +14,7 @@ use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use paf::http::Body;
+use paf::tls::Facts;
 use store::Store;
 use tower_service::Service;
 
@@ -69,7 +70,9 @@ impl<S: Store> App<S> {
         let start = self.clock.monotonic();
         let (head, body) = request.into_parts();
         let peer = head.extensions.get().copied().unwrap_or(Peer::Local);
-        let origin = origin(peer, &head.headers, &self.policy.trusted_proxies, self.policy.forwarded_header);
+        let is_tls = head.extensions.get::<Facts>().is_some();
+        let policy = &self.policy;
+        let origin = origin(peer, is_tls, &head.headers, &policy.trusted_proxies, policy.forwarded_header);
         let route = Route::of(head.uri.path());
         let outcome = self.route(route, &head, body, origin).await;
         let mut response = outcome.unwrap_or_else(Failure::into_response);

@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use paf::Net;
 use paf::http::Limits;
+use paf::{Net, Tls};
 
 /// The policy of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
+    /// How it speaks TLS there, with HTTP/2 beside HTTP/1.1; `None` where it is plain HTTP.
+    pub tls: Option<Tls>,
+    /// Where plain HTTP is answered with the same address under TLS; of use with `tls` alone.
+    pub redirect_listen: Vec<SocketAddr>,
     /// Where metrics and readiness are told; not for the public.
     pub admin_listen: Vec<SocketAddr>,
     /// The largest content in bytes.
@@ -58,6 +62,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            tls: None,
+            redirect_listen: Vec::new(),
             admin_listen: Vec::new(),
             max_paste: 2 << 30,
             max_expiry: None,

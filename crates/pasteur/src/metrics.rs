@@ -136,12 +136,27 @@ impl Metrics {
             ("pasteur_malformed_heads_total", "Requests that were not HTTP or too large.", http.malformed),
             ("pasteur_accept_errors_total", "Failures to accept a connection.", http.accept_errors),
             ("pasteur_http_requests_total", "Requests given to the application.", http.requests),
+            ("pasteur_http2_connections_total", "HTTP/2 connections.", http.http2),
+            ("pasteur_http2_errors_total", "HTTP/2 connections ended by their client's fault.", http.http2_errors),
+            ("pasteur_tls_handshakes_total", "TLS handshakes completed.", http.handshakes),
+            ("pasteur_tls_resumptions_total", "TLS handshakes that resumed a session.", http.resumed),
+            ("pasteur_tls_failures_total", "TLS handshakes that failed.", http.handshakes_failed),
             ("pasteur_received_bytes_total", "Bytes received.", http.received),
             ("pasteur_sent_bytes_total", "Bytes sent.", http.sent),
         ];
         for (name, help, value) in totals {
             family(&mut out, name, "counter", help);
             let _ = writeln!(out, "{name} {value}");
+        }
+        let name = "pasteur_http2_floods_total";
+        family(&mut out, name, "counter", "HTTP/2 connections cut for too many frames of a kind.");
+        for (kind, value) in [
+            ("reset", http.flood_resets),
+            ("ping", http.flood_pings),
+            ("settings", http.flood_settings),
+            ("other", http.flood_others),
+        ] {
+            let _ = writeln!(out, "{name}{{frame=\"{kind}\"}} {value}");
         }
         let mut gauge = |name: &str, help: &str, value: u64| {
             family(&mut out, name, "gauge", help);

@@ -18,11 +18,17 @@ pub(crate) struct Origin {
     pub(crate) tls: bool,
 }
 
-/// The origin of a request that `peer` delivered. Only a trusted peer's headers are believed, and of the addresses they
+/// The origin of a request that `peer` delivered, by TLS or not. Only a trusted peer's headers are believed, and of the addresses they
 /// tell, the last one that is not itself a trusted proxy: what stands left of it is the client's own claim.
-pub(crate) fn origin(peer: Peer, headers: &HeaderMap, trusted: &[Net], header: ForwardedHeader) -> Origin {
+pub(crate) fn origin(
+    peer: Peer,
+    is_tls: bool,
+    headers: &HeaderMap,
+    trusted: &[Net],
+    header: ForwardedHeader,
+) -> Origin {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(address));
-    let direct = Origin { client: Client::from(peer), tls: false };
+    let direct = Origin { client: Client::from(peer), tls: is_tls };
     let Peer::Ip(peer) = peer else { return direct };
     if !is_trusted(peer.ip()) {
         return direct;
@@ -100,7 +106,7 @@ mod tests {
         headers.for_each(|(n, v): (http::HeaderName, _)| {
             map.append(n, v);
         });
-        let origin = origin(Peer::Ip(peer.parse().unwrap()), &map, &trusted, header);
+        let origin = origin(Peer::Ip(peer.parse().unwrap()), false, &map, &trusted, header);
         (origin.client.to_string(), origin.tls)
     }
 

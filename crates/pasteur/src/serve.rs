@@ -6,8 +6,9 @@ use std::sync::Arc;
 use api::{Kind, Problem};
 use bytes::Bytes;
 use device::{Clock, Listener, NoEntropy, Peer, Random, Stack};
-use paf::Stop;
 use paf::http::{Limits, Refusal, Service};
+use paf::tls::TlsError;
+use paf::{Redirect, Stop};
 use store::Store;
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -34,6 +35,10 @@ pub struct Control {
 pub struct Ready {
     /// The public listeners.
     pub listen: Vec<Peer>,
+    /// Whether they speak TLS.
+    pub tls: bool,
+    /// The listeners that send plain HTTP to them.
+    pub redirect: Vec<Peer>,
     /// The admin listeners.
     pub admin: Vec<Peer>,
 }
@@ -50,6 +55,9 @@ pub enum ServeError {
         /// What the stack says.
         error: std::io::Error,
     },
+    /// TLS cannot be spoken.
+    #[error("cannot speak TLS: {0}")]
+    Tls(#[from] TlsError),
     /// There is no secure randomness, so no id or token can be made.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
@@ -77,24 +85,38 @@ pub async fn serve<K: Stack, S: Store>(
     http.refuse = refusal;
     http.exempt.extend(&config.trusted_proxies);
     let listeners = listen(stack, &config.listen).await?;
+    let redirect_listeners = listen(stack, &config.redirect_listen).await?;
     let admin_listeners = listen(stack, &config.admin_listen).await?;
-    let ready = Ready { listen: locals(&listeners), admin: locals(&admin_listeners) };
+    let tls = config.tls.clone();
+    let ready = Ready {
+        listen: locals(&listeners),
+        tls: tls.is_some(),
+        redirect: locals(&redirect_listeners),
+        admin: locals(&admin_listeners),
+    };
 
     let sweep_every = config.sweep_every;
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
-    let service = Service::new(app.clone(), http);
+    let redirect = Service::new(Redirect::to_port(port(&ready.listen)), http.clone());
+    let service = match &tls {
+        Some(tls) => paf::alpn(app.clone(), http, tls)?,
+        None => paf::http(app.clone(), http).plain_with_http2(),
+    };
     let admin = Admin { app: app.clone(), http: service.counters(), stop: control.stop.clone() };
     let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
 
     let mut public = JoinSet::new();
     for listener in listeners {
-        public.spawn(paf::http::serve(service.clone(), listener, control.stop.clone()));
+        public.spawn(paf::serve(service.clone(), listener, control.stop.clone()));
+    }
+    for listener in redirect_listeners {
+        public.spawn(paf::serve(redirect.clone(), listener, control.stop.clone()));
     }
     let mut behind = JoinSet::new();
     let admin_stop = Stop::new();
     for listener in admin_listeners {
-        behind.spawn(paf::http::serve(admin.clone(), listener, admin_stop.clone()));
+        behind.spawn(paf::serve(admin.clone(), listener, admin_stop.clone()));
     }
     let sweeps = tokio::spawn(sweep(app, sweep_every));
     log.event(clock.now(), "info", "started");
@@ -124,6 +146,15 @@ fn locals(listeners: &[impl Listener]) -> Vec<Peer> {
     listeners.iter().filter_map(|listener| listener.local().ok()).collect()
 }
 
+/// The port that browsers are sent to.
+fn port(listen: &[Peer]) -> u16 {
+    let ports = listen.iter().filter_map(|peer| match peer {
+        Peer::Ip(address) => Some(address.port()),
+        Peer::Local => None,
+    });
+    ports.into_iter().next().unwrap_or(443)
+}
+
 /// Gives back the space of what has expired, again and again.
 async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
     loop {
@@ -145,6 +176,7 @@ fn refusal(why: Refusal) -> Bytes {
             Problem { status: why.status(), ..Problem::new(Kind::TooLarge).detail("the request's head") }
         }
         Refusal::Full => Problem::new(Kind::Unavailable).detail("all connections are taken").retry_after(1),
+        Refusal::NotTls => Problem::new(Kind::Malformed).detail("plain HTTP at a port that speaks TLS: use https"),
         _ => Problem::new(Kind::Malformed).detail("the request's head is not HTTP/1.1"),
     };
     let body = failure::document(&problem);

@@ -28,6 +28,8 @@ const LINGER: Duration = Duration::from_secs(4);
 const LINGER_BYTES: usize = 64 << 20;
 /// How much of it at once.
 const LINGER_BUFFER: usize = 8 * 1024;
+/// What is read of a connection before its protocol is known: most first requests whole.
+const LOOK_AHEAD: usize = 1024;
 /// How long a refused newcomer may take to receive the refusal.
 const TURN_AWAY: Duration = Duration::from_secs(1);
 /// A fatal alert, `internal_error` (RFC 8446 section 6): all that can be said in TLS before a handshake.
@@ -76,11 +78,10 @@ impl<H: Handler> Connection<H> {
 
 /// Reads enough of a flow to tell whether HTTP/2 begins (RFC 9113 section 3.3). `None` where nothing comes in time.
 async fn first_bytes<F: Flow>(mut flow: F, seat: &Seat) -> Option<(Ahead<F>, bool)> {
-    let mut ahead = BytesMut::with_capacity(PREFACE.len());
+    let mut ahead = BytesMut::with_capacity(LOOK_AHEAD);
     let reading = async {
         while ahead.len() < PREFACE.len() && PREFACE.starts_with(&ahead) {
-            let left = PREFACE.len() - ahead.len();
-            if (&mut flow).take(left as u64).read_buf(&mut ahead).await? == 0 {
+            if flow.read_buf(&mut ahead).await? == 0 {
                 break;
             }
         }
@@ -92,7 +93,7 @@ async fn first_bytes<F: Flow>(mut flow: F, seat: &Seat) -> Option<(Ahead<F>, boo
     if ahead.is_empty() {
         return None;
     }
-    let is_http2 = ahead.as_ref() == PREFACE;
+    let is_http2 = ahead.starts_with(PREFACE);
     Some((Ahead::new(ahead.freeze(), flow), is_http2))
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use paf::tls::TlsError;
 use pasteur::{ServeError, SiteError};
 
 use super::file::FileError;
@@ -38,6 +39,21 @@ pub(super) enum Failure {
     /// The site's image is not usable.
     #[error("{}: {error}", path.as_deref().map_or("the built-in site".into(), Path::to_string_lossy))]
     Site { path: Option<PathBuf>, error: SiteError },
+    /// As many certificates as keys are needed.
+    #[error("{certificates} files of --tls-cert and {keys} of --tls-key: each certificate needs its key")]
+    Pairs { certificates: usize, keys: usize },
+    /// A certificate's or a key's file cannot be read.
+    #[error("{} cannot be read: {error}", path.display())]
+    TlsFile { path: PathBuf, error: io::Error },
+    /// What is in the files is not usable.
+    #[error("{}: {error}", path.display())]
+    Identity { path: PathBuf, error: TlsError },
+    /// No certificate could be made, or TLS cannot be spoken.
+    #[error("cannot speak TLS: {0}")]
+    Tls(String),
+    /// There is nothing to redirect to.
+    #[error("--redirect-http needs TLS: --tls-cert and --tls-key, or --tls-self-signed")]
+    RedirectWithoutTls,
     /// The system gives no threads or signals.
     #[error("the system does not let the server run: {0}")]
     Runtime(io::Error),
@@ -72,12 +88,12 @@ impl Failure {
     /// The exit code.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Runtime(_) | Self::Serve(ServeError::Close(_) | ServeError::NoEntropy(_)) => 1,
+            Self::Runtime(_) | Self::Tls(_) | Self::Serve(ServeError::Close(_) | ServeError::NoEntropy(_)) => 1,
             Self::Config { error, .. } if !matches!(error, FileError::Read(_)) => 2,
-            Self::StoreMissing | Self::SiteMissing => 2,
+            Self::StoreMissing | Self::SiteMissing | Self::Pairs { .. } | Self::RedirectWithoutTls => 2,
             Self::Serve(_) => 5,
-            Self::Config { .. } | Self::StoreFile { .. } | Self::SiteFile { .. } => 7,
-            Self::StoreDamaged { .. } | Self::Site { .. } => 8,
+            Self::Config { .. } | Self::StoreFile { .. } | Self::SiteFile { .. } | Self::TlsFile { .. } => 7,
+            Self::StoreDamaged { .. } | Self::Site { .. } | Self::Identity { .. } => 8,
             Self::StoreLocked { .. } => 9,
             Self::StoreFormat { .. } => 10,
         })

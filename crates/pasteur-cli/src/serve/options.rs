@@ -24,6 +24,18 @@ pub(crate) struct ServeOptions {
         default_value = "127.0.0.1:8080"
     )]
     pub(crate) listen: Vec<SocketAddr>,
+    /// PEM certificates to speak TLS with, each with those that sign it; the first is for clients that name no host
+    #[arg(long, env = "PASTEUR_TLS_CERT", value_name = "FILE", value_delimiter = ',', value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Vec<PathBuf>,
+    /// The PEM private key of each certificate, in the same order
+    #[arg(long, env = "PASTEUR_TLS_KEY", value_name = "FILE", value_delimiter = ',', value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Vec<PathBuf>,
+    /// Speak TLS with a certificate made at each start, which browsers warn of: for trying out
+    #[arg(long, env = "PASTEUR_TLS_SELF_SIGNED", action = ArgAction::SetTrue, conflicts_with_all = ["tls_cert", "tls_key"], value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) tls_self_signed: bool,
+    /// Addresses at which plain HTTP is sent to the first of `--listen` under TLS [default: none]
+    #[arg(long, env = "PASTEUR_REDIRECT_HTTP", value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) redirect_http: Vec<SocketAddr>,
     /// The file that holds the pastes; made if it is not there
     #[arg(long, env = "PASTEUR_STORE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) store: Option<PathBuf>,
@@ -107,7 +119,7 @@ pub(crate) enum LogFormat {
 }
 
 impl ServeOptions {
-    /// The application's configuration.
+    /// The application's configuration, without its TLS, which is made of files.
     pub(crate) fn config(&self) -> Config {
         let mut exempt: Vec<Net> = ["127.0.0.0/8", "::1"].iter().filter_map(|net| net.parse().ok()).collect();
         exempt.extend(&self.trusted_proxies);
@@ -120,6 +132,8 @@ impl ServeOptions {
         };
         Config {
             listen: self.listen.clone(),
+            tls: None,
+            redirect_listen: self.redirect_http.clone(),
             admin_listen: self.admin_listen.clone(),
             max_paste: self.max_paste,
             max_expiry: self.max_expiry,

@@ -5,3 +5,4 @@ mod configuration;
 mod refusals;
 mod running;
 mod server;
+mod tls;

@@ -109,9 +109,7 @@ impl Server {
         for _ in 0..count {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
-            let Some((_, address)) = line.trim().split_once("listening on http://") else {
-                panic!("{line:?} {}", log.join().unwrap())
-            };
+            let Some((_, address)) = line.trim().split_once("://") else { panic!("{line:?} {}", log.join().unwrap()) };
             addresses.push(address.to_owned());
         }
         Self { child, _stdout: stdout, addresses, log: Some(log) }
