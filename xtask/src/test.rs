@@ -11,7 +11,7 @@ use crate::{deny, fuzz, paths, serve, setup, shell, tidy, web};
 
 /// What a machine may lack, by the name that `--without` takes: programs and the Debian packages that have them.
 /// The tests that need one are named `needs_NAME_...`; the fuzzer has a step of its own.
-const TOOLS: [(&str, &[(&str, &str)]); 5] = [
+const TOOLS: [(&str, &[(&str, &str)]); 6] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
         "clients",
