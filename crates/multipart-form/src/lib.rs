@@ -48,7 +48,8 @@
 //! # Limits
 //!
 //! All are on by default; see [`Limits`]. An [`Error`] says which was met, its value, the field and the offset, and hints at an
-//! HTTP status. Memory is bounded by the limits on a header and on depth alone; bodies are never held.
+//! HTTP status. What a parser holds is bounded by the limits on a header and on depth alone: bodies pass through. What keeps
+//! some of them on purpose says how much: a queue up to the ceiling it is given, a tree whatever its sink makes of each.
 //!
 //! # A stranger's names
 //!

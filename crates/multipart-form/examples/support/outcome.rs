@@ -1,7 +1,6 @@
 //! Reads a case as `tests/CASES.md` describes it and gives its outcome as `expected.json` has it.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use base64ct::{Base64, Encoding};
@@ -16,13 +15,19 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Reads a folder's `content-type.txt`, `input.bin` and, where there is one, `options.json`.
-    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
+    /// Reads a folder's `content-type.txt`, `input.bin` and, where there is one, `options.json`. An error names the file.
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+        };
         let options = folder.join("options.json");
+        let parsed =
+            |bytes: Vec<u8>| serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", options.display()));
         Ok(Self {
-            content_type: fs::read(folder.join("content-type.txt"))?,
-            input: fs::read(folder.join("input.bin"))?,
-            options: if options.exists() { serde_json::from_slice(&fs::read(options)?)? } else { json!({}) },
+            content_type: read("content-type.txt")?,
+            input: read("input.bin")?,
+            options: if options.exists() { parsed(read("options.json")?)? } else { json!({}) },
         })
     }
 
