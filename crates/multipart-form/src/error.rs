@@ -7,6 +7,9 @@ use core::fmt;
 #[cfg(feature = "std")]
 use crate::head::Head;
 
+/// Bytes of a field's name that an error tells.
+pub(crate) const FIELD_BYTES: usize = 64;
+
 /// A form that cannot be read or written. It names the fault, the offset in the body, the field and the limit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Inner>);
@@ -108,7 +111,7 @@ impl Error {
 
     pub(crate) fn of(mut self, field: &[u8]) -> Self {
         if self.0.field.is_none() && !field.is_empty() {
-            self.0.field = Some(String::from_utf8_lossy(&field[..field.len().min(64)]).into_owned());
+            self.0.field = Some(String::from_utf8_lossy(&field[..field.len().min(FIELD_BYTES)]).into_owned());
         }
         self
     }

@@ -107,13 +107,13 @@ impl Limits {
         Self { headers, ..self }
     }
 
-    /// Bytes of a part's header, line ends and the blank line included: what the parser holds in memory at most for each level.
+    /// Bytes of a part's header, line ends and the blank line included: what the parser holds in memory at most, of one header at a time.
     #[must_use]
     pub fn header_bytes(self, header_bytes: u64) -> Self {
         Self { header_bytes: header_bytes.min(u64::from(u32::MAX) / 2), ..self }
     }
 
-    /// Bytes of a part's body.
+    /// Bytes of a part's body; of a part that is read as a multipart itself, those of the bodies inside it, all together.
     #[must_use]
     pub fn part_bytes(self, part_bytes: u64) -> Self {
         Self { part_bytes, ..self }

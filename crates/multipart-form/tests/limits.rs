@@ -72,9 +72,21 @@ fn every_limit_says_which_where_and_of_what() {
         // All that is inside a field counts as that field's.
         (FORM, default().field("files", 4), Limit::PartBytes, 4, at("first") + 4, Some("files")),
         (FORM, default().field("files", 8), Limit::PartBytes, 8, at("second") + 3, Some("b")),
-        (FORM, default().field("files", 12), Limit::PartBytes, 12, at("third") + 1, Some("b")),
+        (FORM, default().field("files", 12), Limit::PartBytes, 12, at("third") + 1, Some("files")),
         (FORM, default().body_bytes(50), Limit::BodyBytes, 50, 50, Some("a")),
-        (FORM, default().depth(2), Limit::Depth, 2, at("Content-Type: multipart/mixed; boundary=w"), Some("b")),
+        (FORM, default().depth(2), Limit::Depth, 2, at("Content-Type: multipart/mixed; boundary=w"), Some("files")),
+        // Between parts and in their headers it is the field around them.
+        (FORM, default().parts(2), Limit::Parts, 2, at("\r\nfirst"), Some("files")),
+        (FORM, default().parts(6), Limit::Parts, 6, at("Content-Disposition: form-data; name=z"), None),
+        (
+            FORM,
+            default().body_bytes(at("--y--") + 2),
+            Limit::BodyBytes,
+            at("--y--") + 2,
+            at("--y--") + 2,
+            Some("files"),
+        ),
+        (FORM, default().body_bytes(at("name=b")), Limit::BodyBytes, at("name=b"), at("name=b"), Some("files")),
         (FORM, default().depth(1), Limit::Depth, 1, at("Content-Disposition: form-data; name=files"), Some("files")),
         (&preamble, default().preamble_bytes(3), Limit::PreambleBytes, 3, 3, None),
         (&long, default().name_bytes(2), Limit::NameBytes, 2, 5, Some("abc")),

@@ -3,6 +3,8 @@
 //! Nothing is copied from one level to the next: a level is told where its bytes lie ([`Bytes`]), and taking some of them is
 //! told to every level below.
 
+use alloc::vec::Vec;
+
 use super::frame::{Framer, Line, Owed};
 use crate::boundary::Boundary;
 use crate::error::{Error, ErrorKind};
@@ -18,6 +20,8 @@ pub(super) struct Level {
     /// Bytes of the bodies inside: the most there may be, and those there were.
     pub(super) limit: u64,
     pub(super) taken: u64,
+    /// The beginning of the name of the field that it is, for errors; empty for the form itself.
+    pub(super) name: Vec<u8>,
 }
 
 /// What a level is reading.
@@ -57,7 +61,7 @@ pub(super) enum Source {
 }
 
 impl Level {
-    pub(super) fn new(boundary: Boundary, limit: u64) -> Self {
+    pub(super) fn new(boundary: Boundary, limit: u64, name: &[u8]) -> Self {
         Self {
             framer: Framer::new(boundary),
             phase: Phase::Preamble,
@@ -66,6 +70,7 @@ impl Level {
             line_feed_due: false,
             limit,
             taken: 0,
+            name: name.to_vec(),
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::frame::{Line, Owed};
 use super::level::{Bytes, Level, Phase, Source, content, line, pass_preamble, resolve, source, take};
 use crate::boundary::Boundary;
-use crate::error::{Error, ErrorKind, Limit};
+use crate::error::{Error, ErrorKind, FIELD_BYTES, Limit};
 use crate::head::{Head, Index};
 use crate::limits::{Limits, Overflow, Unlisted};
 use crate::strict;
@@ -87,7 +87,7 @@ impl Parser {
     #[must_use]
     pub fn new(boundary: Boundary, limits: Limits) -> Self {
         Self {
-            levels: Vec::from([Level::new(boundary, u64::MAX)]),
+            levels: Vec::from([Level::new(boundary, u64::MAX, &[])]),
             limits,
             nested: false,
             strict: false,
@@ -200,9 +200,9 @@ impl Parser {
 
     fn fail(&mut self, mut error: Error) -> Error {
         error = error.at(self.position(0));
-        let in_part = matches!(self.levels.last().map(|l| l.phase), Some(Phase::Body));
-        if in_part {
-            error = error.of(&self.part.name);
+        if let Some(level) = self.levels.last() {
+            let in_part = matches!(level.phase, Phase::Body | Phase::Passed);
+            error = error.of(if in_part { &self.part.name } else { &level.name });
         }
         self.failed = Some(error.clone());
         error
@@ -391,10 +391,9 @@ impl Parser {
         let head = Head::new(bytes, &self.index);
         let name = head.name_raw();
         let name = name.as_deref();
-        if name.is_some() || top == 0 {
-            self.part.name.clear();
-            self.part.name.extend_from_slice(&name.unwrap_or_default()[..name.map_or(0, |n| n.len().min(64))]);
-        }
+        let of = name.unwrap_or(&self.levels[top].name);
+        self.part.name.clear();
+        self.part.name.extend_from_slice(&of[..of.len().min(FIELD_BYTES)]);
         let told = |error: Error| error.at(self.part.header_at).of(&self.part.name);
         finished.map_err(told)?;
         if self.strict && !self.draining {
@@ -431,7 +430,7 @@ impl Parser {
         level.framer.begin();
         level.phase = if inner.is_some() { Phase::Nested } else { Phase::Body };
         if let Some(inner) = inner {
-            self.levels.push(Level::new(inner, limit));
+            self.levels.push(Level::new(inner, limit, &self.part.name));
             self.entered = true;
             return Ok(Some(Step::Enter(block)));
         }

@@ -15,9 +15,13 @@ use crate::adapt::ReadError;
 /// The end of the queue that gives pieces.
 ///
 /// The ceiling: a queue of `n` bytes takes at most `2 * n` bytes of memory, and beyond that the piece that met the limit (one
-/// chunk of the source, or one header) and the chunk that is being parsed. Each piece counts as 256 bytes and what it holds, so
+/// chunk of the source, or one header) and the chunk that is being parsed. Each piece counts as 512 bytes and what it holds, so
 /// that a flood of empty parts or of single bytes is bounded too; data is copied, so that a byte does not keep alive the buffer
 /// that it came in.
+///
+/// The pump runs ahead: what is refused (by a limit, the strict layer, or a list of fields) is refused where the pump meets it,
+/// though the reader may have passed over it later. Where that matters, let the reader decide by
+/// [`Limits::allow`](crate::Limits::allow) and [`Overflow::Truncate`](crate::Overflow::Truncate) what is passed over.
 pub struct Queue<E> {
     shared: Arc<Mutex<Shared<E>>>,
 }
@@ -40,6 +44,10 @@ struct Shared<E> {
     ended: bool,
     skip: bool,
     drain: bool,
+    /// The reader's last piece was [`Piece::Enter`].
+    entered: bool,
+    /// Multiparts open inside each other in one that the reader passes over, itself included.
+    passing: usize,
     /// One of the ends is gone.
     orphaned: bool,
     reader: Option<Waker>,
@@ -54,6 +62,8 @@ pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<
         ended: false,
         skip: false,
         drain: false,
+        entered: false,
+        passing: 0,
         orphaned: false,
         reader: None,
         writer: None,
@@ -62,10 +72,14 @@ pub(super) fn new<P: Pieces>(pieces: P, limit: usize) -> (Queue<P::Error>, Pump<
 }
 
 /// What a piece counts for its place in the queue.
-const PLACE: usize = 256;
+const PLACE: usize = 512;
 
-// A queue that grows has its places and twice as many beside them for a moment; that may be twice of what they count.
-const _: () = assert!(3 * size_of::<Piece>() <= 2 * PLACE);
+// A queue has room for twice the pieces it held at most, and keeps it: that may be as much again as it may hold. While it grows it
+// has its places and twice as many beside them, which is less.
+const _: () = assert!(2 * size_of::<Piece>() <= PLACE);
+
+/// Pieces that are parsed before other tasks get their turn.
+const TURN: u32 = 64;
 
 /// What a piece counts: its place, and what it holds.
 fn weight(piece: &Piece) -> usize {
@@ -82,7 +96,7 @@ impl<P: Pieces> Future for Pump<P> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let pump = self.get_mut();
-        loop {
+        for _ in 0..TURN {
             {
                 let mut shared = lock(&pump.shared);
                 if shared.orphaned || shared.ended {
@@ -116,6 +130,38 @@ impl<P: Pieces> Future for Pump<P> {
                 reader.wake();
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<E> Shared<E> {
+    fn pop(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        self.held -= weight(&piece);
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+        Some(piece)
+    }
+
+    /// The next piece that the reader wants.
+    fn wanted(&mut self) -> Option<Piece> {
+        loop {
+            let piece = self.pop()?;
+            self.entered = matches!(piece, Piece::Enter(_));
+            if self.passing == 0 {
+                return Some(piece);
+            }
+            match piece {
+                Piece::Enter(_) => self.passing += 1,
+                Piece::Leave => self.passing -= 1,
+                _ => {}
+            }
+            if self.passing == 0 {
+                return Some(piece);
+            }
+        }
     }
 }
 
@@ -125,11 +171,7 @@ impl<E> Pieces for Queue<E> {
     /// A pump that was dropped before the form's end is an unexpected end of the form.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Polled<Piece, E> {
         let mut shared = lock(&self.shared);
-        if let Some(piece) = shared.pieces.pop_front() {
-            shared.held -= weight(&piece);
-            if let Some(writer) = shared.writer.take() {
-                writer.wake();
-            }
+        if let Some(piece) = shared.wanted() {
             return Poll::Ready(Ok(Some(piece)));
         }
         match shared.end.take() {
@@ -154,10 +196,13 @@ impl<E> Pieces for Queue<E> {
 
     fn skip(&mut self) {
         let mut shared = lock(&self.shared);
+        if core::mem::take(&mut shared.entered) {
+            // The parser may be anywhere inside, so that it is here where the multipart is passed over.
+            shared.passing = 1;
+            return;
+        }
         while matches!(shared.pieces.front(), Some(Piece::Data(_))) {
-            if let Some(piece) = shared.pieces.pop_front() {
-                shared.held -= weight(&piece);
-            }
+            shared.pop();
         }
         // The parser is still in this part if its end is not here.
         shared.skip = shared.pieces.is_empty() && !shared.ended;
