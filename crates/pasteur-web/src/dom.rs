@@ -7,6 +7,9 @@ use web_sys::{AddEventListenerOptions, Document, Element, Event, EventTarget, Ht
 
 use crate::trouble::Trouble;
 
+/// Milliseconds after which a frame that was asked for is no longer waited for.
+const LONGEST_FRAME: i32 = 200;
+
 /// The window; there is none in a worker.
 pub(crate) fn window() -> Result<Window, Trouble> {
     web_sys::window().ok_or(Trouble::Browser("a window"))
@@ -81,18 +84,22 @@ pub(crate) async fn sleep(milliseconds: u32) {
     let _ = JsFuture::from(promise).await;
 }
 
-/// Lets the browser draw once.
+/// Lets the browser draw once: goes on in a task after the next frame. A page that nobody sees is not drawn, and goes on
+/// at once.
 pub(crate) async fn drawn() {
+    let hidden = || document().is_ok_and(|d| d.hidden());
+    if hidden() {
+        return;
+    }
     let promise = Promise::new(&mut |resolve, _| {
-        if let Some(window) = web_sys::window() {
-            // A hidden tab draws nothing and would wait for ever.
-            let hidden = window.document().is_none_or(|d| d.hidden());
-            if hidden || window.request_animation_frame(&resolve).is_err() {
-                let _ = window.set_timeout_with_callback(&resolve);
-            }
-        }
+        let Ok(window) = window() else { return };
+        // A page may be hidden while it waits for its frame, and would then wait for as long as it is.
+        let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, LONGEST_FRAME);
+        let _ = window.request_animation_frame(&resolve);
     });
     let _ = JsFuture::from(promise).await;
+    // A frame is drawn after its callbacks.
+    sleep(0).await;
 }
 
 /// Milliseconds since the page was opened.

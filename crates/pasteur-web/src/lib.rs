@@ -69,10 +69,7 @@ fn page(panel: &Panel) -> Result<(), Trouble> {
         #[cfg(feature = "create")]
         Some("create") => create::start(panel.clone()),
         #[cfg(feature = "show")]
-        Some("show") => {
-            wasm_bindgen_futures::spawn_local(spool::clean());
-            show::start(panel.clone())
-        }
+        Some("show") => show::start(panel.clone().patient()),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{Event, HtmlElement, HtmlProgressElement};
 
 use crate::amounts;
@@ -13,6 +14,9 @@ use crate::trouble::Trouble;
 
 /// Milliseconds between two redrawings of a progress bar.
 const REDRAW: f64 = 80.0;
+/// Milliseconds of work that a page which has nothing else to show bears without a card: one that flashes by is no help, and
+/// drawing it twice takes longer than opening a small paste.
+const PATIENCE: u32 = 150;
 
 /// The page's voice.
 #[derive(Clone, Debug)]
@@ -26,6 +30,9 @@ pub(crate) struct Panel {
     job: Rc<RefCell<Option<Job>>>,
     idle: Job,
     drawn: Rc<Cell<f64>>,
+    patience: u32,
+    /// Whether the card is about to be shown.
+    due: Rc<Cell<bool>>,
 }
 
 impl Panel {
@@ -40,6 +47,8 @@ impl Panel {
             job: Rc::default(),
             idle: Job::new()?,
             drawn: Rc::default(),
+            patience: 0,
+            due: Rc::default(),
         };
         let cancel: HtmlElement = dom::by_id("cancel")?;
         let job = panel.job.clone();
@@ -49,6 +58,11 @@ impl Panel {
             }
         });
         Ok(panel)
+    }
+
+    /// The same, but its card is shown only for work that takes a while.
+    pub(crate) fn patient(self) -> Self {
+        Self { patience: PATIENCE, ..self }
     }
 
     /// A status message; an alert that stood there has been dealt with.
@@ -76,7 +90,7 @@ impl Panel {
         self.say(step);
         self.bar.set_value(0.0);
         self.drawn.set(0.0);
-        dom::show(&self.work, true);
+        self.show_in_time();
     }
 
     /// A step whose length is not known.
@@ -106,5 +120,21 @@ impl Panel {
     pub(crate) fn end(&self) {
         *self.job.borrow_mut() = None;
         dom::show(&self.work, false);
+    }
+
+    /// Shows the card, or sees to it that it is shown if there still is work when patience ends.
+    fn show_in_time(&self) {
+        if self.patience == 0 {
+            return dom::show(&self.work, true);
+        }
+        if self.due.replace(true) {
+            return;
+        }
+        let panel = self.clone();
+        spawn_local(async move {
+            dom::sleep(panel.patience).await;
+            panel.due.set(false);
+            dom::show(&panel.work, panel.job.borrow().is_some());
+        });
     }
 }

@@ -18,6 +18,11 @@ use crate::{dom, names};
 /// Pastes of up to this many sealed bytes are read whole at once; of larger ones a file is fetched when it is asked for.
 const WHOLE: u64 = 16 << 20;
 
+/// Bytes of a text that are shown before anything else is done: the first screen, whatever the screen.
+const FIRST: u32 = 64 << 10;
+/// Bytes that are worked on at once after that: the page answers its user in between.
+const SLICE: u32 = 512 << 10;
+
 /// What single files of a paste are read from.
 #[derive(Debug)]
 pub(crate) struct Paste {
@@ -38,46 +43,52 @@ pub(crate) async fn read(page: &Page, job: &Job, opening: &mut Opening, burn: bo
     let mut hints: Option<Vec<Hint>> = None;
     page.panel.begin(job, "Opening …");
     while let Some((place, plain)) = opening.next().await? {
-        copy_into(&mut buffer, &plain);
-        let mut input = &buffer[..];
-        loop {
-            match reader.next(&mut input).map_err(|e| form(&e))? {
-                None => break,
-                Some(Event::Meta(meta)) => hints = list(page, meta)?,
-                Some(Event::PasteBegin) => page.text.show(),
-                Some(Event::PasteData(bytes)) => page.text.push(bytes),
-                Some(Event::PasteEnd) => page.text.finish()?,
-                Some(Event::FileBegin(head)) => {
-                    if let Some(hints) = hints.take_if(|_| !whole) {
-                        keep(page, &sealed, &reader, hints);
-                        opening.close();
-                        return Ok(());
+        let mut at = 0;
+        while at < plain.length() {
+            let slice = if page.text.len() == 0 && spool.is_none() { FIRST } else { SLICE };
+            let end = at.saturating_add(slice).min(plain.length());
+            copy_into(&mut buffer, &plain.subarray(at, end));
+            at = end;
+            let mut input = &buffer[..];
+            loop {
+                match reader.next(&mut input).map_err(|e| form(&e))? {
+                    None => break,
+                    Some(Event::Meta(meta)) => hints = list(page, meta)?,
+                    Some(Event::PasteBegin) => page.text.show(),
+                    Some(Event::PasteData(bytes)) => page.text.push(bytes),
+                    Some(Event::PasteEnd) => page.text.finish()?,
+                    Some(Event::FileBegin(head)) => {
+                        if let Some(hints) = hints.take_if(|_| !whole) {
+                            keep(page, &sealed, &reader, hints);
+                            opening.close();
+                            return Ok(());
+                        }
+                        if hints.is_none() {
+                            page.shelf.add(&head.name, head.size)?;
+                        }
+                        spool = Some(Spool::new(&page.room, head.index));
                     }
-                    if hints.is_none() {
-                        page.shelf.add(&head.name, head.size)?;
+                    Some(Event::FileData(bytes)) => {
+                        if let Some(spool) = &mut spool {
+                            spool.write(bytes).await?;
+                        }
                     }
-                    spool = Some(Spool::new(&page.room, head.index));
+                    Some(Event::FileEnd) => {
+                        if let Some(spool) = spool.take() {
+                            let index = spool.index();
+                            page.shelf.ready(index, &spool.finish().await?)?;
+                        }
+                    }
+                    Some(_) => {}
                 }
-                Some(Event::FileData(bytes)) => {
-                    if let Some(spool) = &mut spool {
-                        spool.write(bytes).await?;
-                    }
-                }
-                Some(Event::FileEnd) => {
-                    if let Some(spool) = spool.take() {
-                        let index = spool.index();
-                        page.shelf.ready(index, &spool.finish().await?)?;
-                    }
-                }
-                Some(_) => {}
+            }
+            page.text.flush()?;
+            // The text that has come is drawn before more of it is laid out.
+            if page.text.len() > 0 && spool.is_none() {
+                dom::drawn().await;
             }
         }
-        page.text.flush()?;
         page.panel.progress(place.plain.end, all);
-        // The text that has come is drawn before more of it is laid out.
-        if page.text.len() > 0 && spool.is_none() {
-            dom::drawn().await;
-        }
     }
     reader.close().map_err(|e| form(&e))?;
     if page.text.len() == 0 && page.shelf.len() == 0 {

@@ -23,7 +23,10 @@ use crate::spool::Room;
 use crate::stretch::{self, Access};
 use crate::textview::TextView;
 use crate::trouble::Trouble;
-use crate::{amounts, client, dom, gcm, tools};
+use crate::{amounts, client, dom, gcm, spool, tools};
+
+/// Milliseconds after which what earlier visits left behind is removed.
+const CLEANED_AFTER: u32 = 2000;
 
 /// The page and what it holds.
 pub(crate) struct Page {
@@ -76,6 +79,11 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
         spawn_local(async move { reading::fetch_wanted(&page).await });
     });
     tools::watch(&page)?;
+    spawn_local(async {
+        // The first screen has the browser to itself.
+        dom::sleep(CLEANED_AFTER).await;
+        spool::clean().await;
+    });
     spawn_local(async move {
         while let Err(trouble) = page.run().await {
             page.panel.end();
@@ -92,7 +100,6 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
 impl Page {
     async fn run(&self) -> Result<(), Trouble> {
         let known = self.look_up().await?;
-        tools::tell_life(&known.info)?;
         let mut access = self.keys(&known).await?;
         let opening = loop {
             match (self.begin(&known, &access).await, &known.header.kdf) {
@@ -220,6 +227,8 @@ impl Page {
         }
         self.panel.end();
         self.panel.say(&self.summary(known.header.burn));
+        // Words for a date are the browser's, and at the first call it takes longer for them than for all of the above.
+        tools::tell_life(&known.info)?;
         tools::show(self)?;
         if known.header.burn || known.header.kdf.is_some() {
             // The button that was pressed is gone, and the focus with it.
