@@ -9,6 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Response};
 
+use crate::buffers::release;
 use crate::job::Job;
 use crate::retry::Backoff;
 use crate::trouble::Trouble;
@@ -85,6 +86,7 @@ impl Feed {
                 self.rest = Some(chunk.subarray(fits, chunk.length()));
             } else {
                 whole.set(&chunk, filled);
+                release(&chunk.buffer());
             }
             filled += fits;
             self.at += u64::from(fits);

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod amounts;
 mod bindings;
+mod buffers;
 mod client;
 mod clipboard;
 mod create;

@@ -2,7 +2,6 @@
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use api::{Id, Token};
@@ -10,6 +9,7 @@ use envelope::{ContentKey, HEADER_LEN, Place, SegmentPlan, StreamHeader};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::buffers::release;
 use crate::feed::Feed;
 use crate::gcm::{Gcm, Use};
 use crate::job::Job;
@@ -38,7 +38,7 @@ pub(crate) struct Opening {
     /// Segments not asked for yet.
     left: Range<u32>,
     depth: usize,
-    opening: VecDeque<(Place, Promise)>,
+    opening: VecDeque<(Place, Promise, Uint8Array)>,
 }
 
 impl Opening {
@@ -78,7 +78,7 @@ impl Opening {
         self.sealed.clone()
     }
 
-    /// The next segment's place and plaintext, or `None` after the last one.
+    /// The next segment's place and plaintext, or `None` after the last one. The plaintext is the caller's to [`release`].
     pub(crate) async fn next(&mut self) -> Result<Option<(Place, Uint8Array)>, Trouble> {
         while self.opening.len() < self.depth {
             let Some(index) = self.left.next() else { break };
@@ -86,13 +86,14 @@ impl Opening {
             let len = u32::try_from(place.sealed.end - place.sealed.start).map_err(|_| Trouble::Altered)?;
             let bytes = self.feed.take(len).await?;
             let nonce = self.sealed.header.nonce(index, place.last);
-            self.opening.push_back((place, self.sealed.gcm.open(&nonce, &bytes)?));
+            self.opening.push_back((place, self.sealed.gcm.open(&nonce, &bytes)?, bytes));
         }
         self.job.check()?;
-        let Some((place, promise)) = self.opening.pop_front() else { return Ok(None) };
+        let Some((place, promise, sealed)) = self.opening.pop_front() else { return Ok(None) };
         // The first text is shown before a second segment is waited for.
         self.depth = DEPTH;
         let plain = JsFuture::from(promise).await.map_err(|_| Trouble::Altered)?;
+        release(&sealed.buffer());
         Ok(Some((place, Uint8Array::new(&plain))))
     }
 
@@ -102,10 +103,4 @@ impl Opening {
         self.opening = VecDeque::new();
         self.left = 0..0;
     }
-}
-
-/// A JavaScript buffer's bytes in our memory, in a buffer that is used again.
-pub(crate) fn copy_into(buffer: &mut Vec<u8>, bytes: &Uint8Array) {
-    buffer.resize(bytes.length() as usize, 0);
-    bytes.copy_to(buffer);
 }

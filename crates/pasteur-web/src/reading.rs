@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use envelope::plain::{Boundary, Event, FileReader, Hint, Meta, PlainError, Reader, file_range};
 use web_sys::Blob;
 
+use crate::buffers::{copy_into, release};
 use crate::job::Job;
-use crate::opening::{Opening, Sealed, copy_into};
+use crate::opening::{Opening, Sealed};
 use crate::show::Page;
 use crate::spool::Spool;
 use crate::trouble::Trouble;
@@ -88,6 +89,7 @@ pub(crate) async fn read(page: &Page, job: &Job, opening: &mut Opening, burn: bo
                 dom::drawn().await;
             }
         }
+        release(&plain.buffer());
         page.panel.progress(place.plain.end, all);
     }
     reader.close().map_err(|e| form(&e))?;
@@ -141,6 +143,7 @@ async fn fetch(page: &Page, index: usize) -> Result<Blob, Trouble> {
         let from = range.start.saturating_sub(place.plain.start).min(u64::from(plain.length()));
         let to = range.end.saturating_sub(place.plain.start).min(u64::from(plain.length()));
         copy_into(&mut buffer, &plain.subarray(from as u32, to as u32));
+        release(&plain.buffer());
         let mut input = &buffer[..];
         while let Some(event) = reader.next(&mut input).map_err(|e| form(&e))? {
             let Event::FileData(bytes) = event else { continue };

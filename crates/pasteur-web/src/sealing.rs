@@ -11,6 +11,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
+use crate::buffers::release;
 use crate::gcm::{Gcm, Use};
 use crate::job::Job;
 use crate::random;
@@ -51,8 +52,9 @@ pub(crate) async fn seal(
             next += 1;
         }
         if sealing.len() == DEPTH || reading.is_empty() {
-            let Some((promise, done)) = sealing.pop_front() else { break };
+            let Some((promise, plain, done)) = sealing.pop_front() else { break };
             let sealed = JsFuture::from(promise).await.map_err(|_| Trouble::Browser("WebCrypto's AES-GCM"))?;
+            release(&plain);
             out.push(&Uint8Array::new(&sealed)).await?;
             progress(done, len);
         }
@@ -64,7 +66,8 @@ pub(crate) async fn seal(
             // A file that changed since it was chosen.
             return Err(unreadable(bytes.into()));
         }
-        sealing.push_back((gcm.seal(&header.nonce(place.index, place.last), &bytes)?, place.plain.end));
+        let sealed = gcm.seal(&header.nonce(place.index, place.last), &bytes)?;
+        sealing.push_back((sealed, bytes, place.plain.end));
     }
     out.finish()
 }
@@ -89,9 +92,10 @@ impl Bundles {
         Self { whole: Array::new(), now: Array::new() }
     }
 
-    /// Gives bytes into the browser's keeping.
+    /// Gives bytes into the browser's keeping, and their buffer back.
     async fn push(&mut self, bytes: &Uint8Array) -> Result<(), Trouble> {
         let sealed = blob(&Array::of1(bytes))?;
+        release(&bytes.buffer());
         self.now.push(&sealed);
         if self.now.length().is_multiple_of(UNTAKEN) {
             let last = sealed.slice_with_i32_and_i32(0, 1).map_err(|_| Trouble::NoRoom)?;

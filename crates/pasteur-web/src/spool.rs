@@ -19,6 +19,7 @@ use web_sys::{
 };
 
 use crate::bindings::LOCKS;
+use crate::buffers::release;
 use crate::trouble::Trouble;
 use crate::{dom, random};
 
@@ -146,14 +147,15 @@ impl Spool {
             };
         }
         match &self.disk {
-            Disk::Open(_, sink) => written(sink.write_with_js_u8_array(bytes)).await,
+            Disk::Open(_, sink) => written(sink.write_with_js_u8_array(bytes)).await?,
             // A Blob's bytes are the browser's to keep, on disk where they are many.
             Disk::Untried | Disk::None => {
                 let part = blob(&Array::of1(bytes))?;
                 self.parts.push(&part);
-                Ok(())
             }
         }
+        release(&bytes.buffer());
+        Ok(())
     }
 }
 

@@ -7,10 +7,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What the pages may do. Everything they need comes from this server; decrypted media comes from `blob:`.
+/// What the pages may do. Everything they need comes from this server; what is decrypted is text on the page or a file to
+/// save, and never a document, a picture or a sound of this origin.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; \
-    img-src 'self' blob:; media-src blob:; frame-src blob:; worker-src 'self'; manifest-src 'self'; form-action 'none'; \
-    base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types pasteur";
+    img-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types pasteur";
 
 /// No power of the browser is needed, but to write the link to the clipboard.
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-write=(self), display-capture=(), \

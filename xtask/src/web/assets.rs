@@ -1,7 +1,7 @@
 //! Names that say what is in a file, and pages that insist on it.
 //!
 //! Every file under `/assets/` gets a part of its hash into its name, so that it can be cached for ever; whatever refers to
-//! it is rewritten; and `script` and `link` elements get an `integrity` attribute.
+//! it is rewritten; and `script` and `link` elements get an `integrity` attribute where browsers heed it.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ fn rewrite(text: &str, names: &BTreeMap<String, Asset>, html: bool) -> Result<St
         out.push_str(before);
         out.push_str(&asset.name);
         rest = after;
-        if html && loads(&out) {
+        if html && checks(&out) {
             let quote = after.strip_prefix('"').with_context(|| format!("{path} has to end with a double quote"))?;
             out.push_str(&format!("\" integrity=\"{}\"", asset.integrity));
             rest = quote;
@@ -113,10 +113,11 @@ fn rewrite(text: &str, names: &BTreeMap<String, Asset>, html: bool) -> Result<St
     Ok(out)
 }
 
-/// Whether a page that stops here is in a tag that loads what it names.
-fn loads(page: &str) -> bool {
+/// Whether a page that stops here is in a tag that loads what it names, and that browsers check. What is preloaded for a
+/// script's fetch is checked by that fetch; an attribute there is ignored, and warned about.
+fn checks(page: &str) -> bool {
     let tag = page.rfind('<').map_or("", |at| &page[at..]);
-    tag.starts_with("<script ") || tag.starts_with("<link ")
+    tag.starts_with("<script ") || (tag.starts_with("<link ") && !tag.contains("rel=\"preload\""))
 }
 
 #[cfg(test)]
@@ -143,6 +144,7 @@ mod tests {
     #[test]
     fn pages_name_what_they_load_by_hash_and_insist_on_it() {
         let page = "<link rel=\"stylesheet\" href=\"/assets/pasteur.css\">\
+            <link rel=\"preload\" href=\"/assets/pasteur.wasm\" as=\"fetch\">\
             <script type=\"module\" src=\"/assets/pasteur.js\"></script><img src=\"/assets/dots.svg\" alt=\"\">";
         let site = site(page).unwrap();
         let (_, page) = text(&site, "/index.html");
@@ -153,6 +155,8 @@ mod tests {
         let integrity = format!("sha384-{}", Base64::encode_string(&Sha384::digest(style.as_bytes())));
         assert!(page.contains(&format!("href=\"{css}\" integrity=\"{integrity}\">")), "{page}");
         assert!(page.contains(&format!("<img src=\"{svg}\" alt=\"\">")), "{page}");
+        let (wasm, _) = site.iter().find(|(path, _)| path.ends_with(".wasm")).unwrap();
+        assert!(page.contains(&format!("href=\"{wasm}\" as=\"fetch\">")), "{page}");
         assert!(style.contains(svg.as_str()), "{style}");
         assert_eq!(page.matches("integrity=").count(), 2);
         assert!(site.contains_key("/robots.txt"));
