@@ -43,7 +43,8 @@ pub enum Overflow {
     /// The form is refused.
     #[default]
     Refuse,
-    /// The part is cut at its limit and the rest of it passed over; [`Parser::dropped`](crate::Parser::dropped) tells how much.
+    /// The part is cut at its limit and the rest of it passed over; [`Parser::dropped`](crate::Parser::dropped) tells how much. Of a
+    /// part that is read as a multipart itself, the bodies inside are cut once they have that much in all.
     Truncate,
 }
 
@@ -113,7 +114,7 @@ impl Limits {
         Self { header_bytes: header_bytes.min(u64::from(u32::MAX) / 2), ..self }
     }
 
-    /// Bytes of a part's body; of a part that is read as a multipart itself, those of the bodies inside it, all together.
+    /// Bytes of a part's body, whether it is read as a multipart itself or not.
     #[must_use]
     pub fn part_bytes(self, part_bytes: u64) -> Self {
         Self { part_bytes, ..self }
@@ -150,7 +151,7 @@ impl Limits {
     }
 
     /// Bytes of the body of each part of this name; instead of [`part_bytes`](Self::part_bytes), be it less or more. What is
-    /// inside such a part may not have more in all, whatever its names.
+    /// inside such a part is of its body, whatever its names.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>, bytes: u64) -> Self {
         let name = name.into();

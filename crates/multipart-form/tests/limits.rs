@@ -62,6 +62,7 @@ fn every_limit_says_which_where_and_of_what() {
         [b"--x\r\nContent-Disposition: form-data; name=abc; filename=\"name.txt\"\r\n\r\n".as_slice(), &FORM[48..]]
             .concat();
     let preamble = [b"four\r\n", FORM].concat();
+    let (files, size) = (at("--y"), at("\r\n--x\r\nContent-Disposition: form-data; name=z") - at("--y"));
     for (form, limits, which, value, offset, field) in [
         (FORM, default().parts(1), Limit::Parts, 1, at("Content-Disposition: form-data; name=files"), None),
         (FORM, default().headers(1), Limit::Headers, 1, at("\r\n\r\n--y"), None),
@@ -69,10 +70,12 @@ fn every_limit_says_which_where_and_of_what() {
         (FORM, default().part_bytes(4), Limit::PartBytes, 4, at("hello") + 4, Some("a")),
         (FORM, default().field("z", 3), Limit::PartBytes, 3, at("last") + 3, Some("z")),
         (FORM, default().field("b", 5), Limit::PartBytes, 5, at("second") + 5, Some("b")),
-        // All that is inside a field counts as that field's.
-        (FORM, default().field("files", 4), Limit::PartBytes, 4, at("first") + 4, Some("files")),
-        (FORM, default().field("files", 8), Limit::PartBytes, 8, at("second") + 3, Some("b")),
-        (FORM, default().field("files", 12), Limit::PartBytes, 12, at("third") + 1, Some("files")),
+        // All that is inside a field is of its body.
+        (FORM, default().field("files", 0), Limit::PartBytes, 0, files, Some("files")),
+        (FORM, default().field("files", 6), Limit::PartBytes, 6, files + 6, Some("files")),
+        (FORM, default().field("files", 20), Limit::PartBytes, 20, files + 20, Some("files")),
+        (FORM, default().field("files", size - 1), Limit::PartBytes, size - 1, files + size - 1, Some("files")),
+        (FORM, default().part_bytes(size - 1), Limit::PartBytes, size - 1, files + size - 1, Some("files")),
         (FORM, default().body_bytes(50), Limit::BodyBytes, 50, 50, Some("a")),
         (FORM, default().depth(2), Limit::Depth, 2, at("Content-Type: multipart/mixed; boundary=w"), Some("files")),
         // Between parts and in their headers it is the field around them.
@@ -104,7 +107,7 @@ fn a_limit_is_met_only_behind_it() {
         .headers(2)
         .part_bytes(16)
         .field("a", 5)
-        .field("files", 16)
+        .field("files", at("\r\n--x\r\nContent-Disposition: form-data; name=z") - at("--y"))
         .field("b", 6)
         .body_bytes(FORM.len() as u64)
         .depth(3)
@@ -112,6 +115,28 @@ fn a_limit_is_met_only_behind_it() {
     assert_eq!(bodies(&told(FORM, &limits)), ["hello", "first", "second", "third", "last"]);
     let preamble = [b"four\r\n", FORM].concat();
     assert_eq!(told(&preamble, &Limits::default().preamble_bytes(4)).last(), Some(&Told::Done));
+}
+
+/// Read as a multipart or not, a part's limit is met at the same byte, be it in a preamble, a header, a body or an epilogue.
+#[test]
+fn a_multipart_is_no_way_around_a_limit() {
+    let begin = b"--x\r\nContent-Disposition: form-data; name=n\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n";
+    let inner = [
+        [&[b'.'; 90][..], b"\r\n--y\r\n\r\nhi\r\n--y--"].concat(),
+        [b"--y\r\nA: ".as_slice(), &[b'.'; 90], b"\r\n\r\nhi\r\n--y--"].concat(),
+        [b"--y\r\n\r\nhi\r\n--y--".as_slice(), &[b'.'; 90]].concat(),
+        b"--y\r\n\r\nhi\r\n--y\r\nContent-Type: multipart/mixed; boundary=w\r\n\r\n--w--\r\n\r\n\r\n--w-\r\n--y--"
+            .to_vec(),
+    ];
+    for inner in inner {
+        let form = [begin, &inner[..], b"\r\n--x--"].concat();
+        for most in 0..inner.len() as u64 {
+            let expected = (limit(Limit::PartBytes, most), begin.len() as u64 + most, Some("n".to_owned()));
+            assert_eq!(fault(&form, &Limits::default().part_bytes(most)), expected);
+            assert_eq!(fault(&form, &Limits::default().field("n", most)), expected);
+        }
+        assert_eq!(told(&form, &Limits::default().part_bytes(inner.len() as u64)).last(), Some(&Told::Done));
+    }
 }
 
 #[test]

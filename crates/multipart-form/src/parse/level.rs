@@ -17,9 +17,14 @@ pub(super) struct Level {
     pub(super) preamble: u64,
     pub(super) blank: bool,
     pub(super) line_feed_due: bool,
-    /// Bytes of the bodies inside: the most there may be, and those there were.
-    pub(super) limit: u64,
+    /// The part's body that this is: where it begins, the most bytes there may be of it (none for the form itself), and those that
+    /// have been taken.
+    pub(super) body_at: u64,
+    pub(super) most: u64,
     pub(super) taken: u64,
+    /// Data inside: the most that is told where what is more is cut off, and what was told.
+    pub(super) limit: u64,
+    pub(super) told: u64,
     /// The beginning of the name of the field that it is, for errors; empty for the form itself.
     pub(super) name: Vec<u8>,
 }
@@ -50,6 +55,16 @@ pub(super) enum Bytes {
     Owed(usize, usize),
 }
 
+impl Bytes {
+    /// At most the first `most` of them.
+    fn first(self, most: usize) -> Self {
+        match self {
+            Self::Input(n) => Self::Input(n.min(most)),
+            Self::Owed(level, n) => Self::Owed(level, n.min(most)),
+        }
+    }
+}
+
 /// What there is to read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
@@ -58,18 +73,24 @@ pub(super) enum Source {
     Dry,
     /// The level below has met its own delimiter.
     End,
+    /// The part that the level of this number reads has more bytes than it may.
+    Full(usize),
 }
 
 impl Level {
-    pub(super) fn new(boundary: Boundary, limit: u64, name: &[u8]) -> Self {
+    /// A level without limits.
+    pub(super) fn new(boundary: Boundary, name: &[u8]) -> Self {
         Self {
             framer: Framer::new(boundary),
             phase: Phase::Preamble,
             preamble: 0,
             blank: true,
             line_feed_due: false,
-            limit,
+            body_at: 0,
+            most: u64::MAX,
             taken: 0,
+            limit: u64::MAX,
+            told: 0,
             name: name.to_vec(),
         }
     }
@@ -98,7 +119,17 @@ pub(super) fn source(levels: &mut [Level], above: usize, input: &mut &[u8]) -> S
     match above.checked_sub(1) {
         None if input.is_empty() => Source::Dry,
         None => Source::Some(Bytes::Input(input.len())),
-        Some(below) => content(levels, below, input),
+        Some(below) => {
+            let bytes = match content(levels, below, input) {
+                Source::Some(bytes) => bytes,
+                other => return other,
+            };
+            let Some(level) = levels.get(above) else { return Source::Some(bytes) };
+            match usize::try_from(level.most - level.taken).unwrap_or(usize::MAX) {
+                0 => Source::Full(above),
+                left => Source::Some(bytes.first(left)),
+            }
+        }
     }
 }
 
@@ -118,10 +149,7 @@ pub(super) fn content(levels: &mut [Level], at: usize, input: &mut &[u8]) -> Sou
             other => return other,
         };
         if clean > 0 {
-            return Source::Some(match bytes {
-                Bytes::Input(n) => Bytes::Input(n.min(clean)),
-                Bytes::Owed(level, n) => Bytes::Owed(level, n.min(clean)),
-            });
+            return Source::Some(bytes.first(clean));
         }
         let (below, here) = levels.split_at_mut(at);
         let Some(here) = here.first_mut() else { return Source::Dry };
@@ -140,6 +168,9 @@ pub(super) fn resolve<'a>(levels: &'a [Level], input: &'a [u8], bytes: Bytes) ->
 
 /// Takes `n` bytes of what [`source`] gave the level numbered `above`: where they lay, if a framer owed them.
 pub(super) fn take(levels: &mut [Level], above: usize, n: usize, input: &mut &[u8]) -> Option<(usize, Owed)> {
+    if let Some(level) = levels.get_mut(above) {
+        level.taken += n as u64;
+    }
     let Some(below) = above.checked_sub(1) else {
         *input = &input[n..];
         return None;

@@ -87,7 +87,7 @@ impl Parser {
     #[must_use]
     pub fn new(boundary: Boundary, limits: Limits) -> Self {
         Self {
-            levels: Vec::from([Level::new(boundary, u64::MAX, &[])]),
+            levels: Vec::from([Level::new(boundary, &[])]),
             limits,
             nested: false,
             strict: false,
@@ -167,8 +167,8 @@ impl Parser {
         self.levels.len() == 1 && matches!(self.levels[0].phase, Phase::Closed | Phase::Epilogue)
     }
 
-    /// Passes over the rest of the current part: no more [`Event::Data`] of it, and no limit on it but the whole body's. Right
-    /// after [`Event::Enter`] that is the whole multipart inside, unread: [`Event::Leave`] follows.
+    /// Passes over the rest of the current part: no more [`Event::Data`] of it, and no limit on it but the whole body's and
+    /// those of parts around it. Right after [`Event::Enter`] that is the whole multipart inside, unread: [`Event::Leave`] follows.
     pub fn skip(&mut self) {
         self.part.mute = true;
         if core::mem::take(&mut self.entered) {
@@ -183,6 +183,7 @@ impl Parser {
     /// Limits other than a part's size still hold; the strict layer's rules and the list of allowed fields do not.
     pub fn drain(&mut self) {
         self.draining = true;
+        self.levels.iter_mut().for_each(|level| level.most = u64::MAX);
         (self.part.mute, self.part.hidden) = (true, true);
     }
 
@@ -236,6 +237,7 @@ impl Parser {
                 Phase::Preamble => {
                     match content(&mut self.levels, top, input) {
                         Source::Dry => return Ok(None),
+                        Source::Full(at) => return Err(self.full(at)),
                         Source::Some(bytes) => self.preamble(bytes, whole, input)?,
                         Source::End => {
                             let close = self.line(top)? == Line::Close;
@@ -260,6 +262,7 @@ impl Parser {
                 }
                 Phase::Header => match source(&mut self.levels, top, input) {
                     Source::Dry => return Ok(None),
+                    Source::Full(at) => return Err(self.full(at)),
                     Source::End => return Err(Error::new(ErrorKind::UnexpectedEof)),
                     Source::Some(bytes) => {
                         let header = self
@@ -274,6 +277,7 @@ impl Parser {
                 },
                 phase @ (Phase::Body | Phase::Passed) => match content(&mut self.levels, top, input) {
                     Source::Dry => return Ok(None),
+                    Source::Full(at) => return Err(self.full(at)),
                     Source::Some(bytes) => {
                         if let Some(step) = self.data(top, bytes, whole, input)? {
                             return Ok(Some(step));
@@ -302,6 +306,7 @@ impl Parser {
                 }
                 Phase::Epilogue => match source(&mut self.levels, top, input) {
                     Source::Dry => return Ok(None),
+                    Source::Full(at) => return Err(self.full(at)),
                     Source::Some(bytes) => {
                         let n = resolve(&self.levels, input, bytes).len();
                         take(&mut self.levels, top, n, input);
@@ -413,7 +418,7 @@ impl Parser {
         let own = name.and_then(|name| self.limits.fields.iter().find(|f| f.0.as_bytes() == name));
         let limit = match own {
             Some(field) => field.1,
-            None if name.is_none() && top > 0 => self.levels[top].limit,
+            None if name.is_none() && top > 0 => self.part_limit(top),
             None => self.limits.part_bytes,
         };
         let inner = match head.content_type() {
@@ -430,16 +435,32 @@ impl Parser {
         level.framer.begin();
         level.phase = if inner.is_some() { Phase::Nested } else { Phase::Body };
         if let Some(inner) = inner {
-            self.levels.push(Level::new(inner, limit, &self.part.name));
+            let mut level = Level::new(inner, &self.part.name);
+            match self.limits.overflow {
+                Overflow::Refuse => (level.body_at, level.most) = (body_at, limit),
+                Overflow::Truncate => level.limit = limit,
+            }
+            self.levels.push(level);
             self.entered = true;
             return Ok(Some(Step::Enter(block)));
         }
         Ok(if hidden { None } else { Some(Step::Part(block)) })
     }
 
+    /// The limit of the part that the level numbered `top` reads.
+    fn part_limit(&self, top: usize) -> u64 {
+        self.levels[top].most.min(self.levels[top].limit)
+    }
+
+    /// That fault: the part that the level numbered `at` reads is too large.
+    fn full(&self, at: usize) -> Error {
+        let level = &self.levels[at];
+        Error::limit(Limit::PartBytes, level.most).at(level.body_at + level.most).of(&level.name)
+    }
+
     /// The most bytes that the current part may still have, and the limit that says so: its own, or that of a part around it.
     fn left(&self) -> (u64, u64) {
-        let around = self.levels.iter().skip(1).map(|level| (level.limit - level.taken, level.limit));
+        let around = self.levels.iter().skip(1).map(|level| (level.limit - level.told, level.limit));
         around.fold((self.part.limit - self.part.taken, self.part.limit), Ord::min)
     }
 
@@ -465,7 +486,7 @@ impl Parser {
             } else {
                 n = n.min(usize::try_from(left).unwrap_or(usize::MAX));
                 self.part.taken += n as u64;
-                self.levels.iter_mut().skip(1).for_each(|level| level.taken += n as u64);
+                self.levels.iter_mut().skip(1).for_each(|level| level.told += n as u64);
             }
         }
         let slice: &'i [u8] = input;
