@@ -13,7 +13,7 @@ use crate::value::TransferEncoding;
 ///
 /// base64: spaces, tabs, CR and LF are passed over; other characters outside of the alphabet, missing padding and anything
 /// behind the padding are errors. quoted-printable: digits of either case; spaces and tabs at a line's end are removed, and
-/// more than 1 KiB of them in a row is an error; an `=` at the very end is a soft line break. It holds 1 KiB at most.
+/// more than 1 KiB of them in a row is an error; an `=` at the very end, with nothing but spaces, tabs or a CR behind it, is a soft line break. It holds 1 KiB at most.
 #[derive(Clone, Debug)]
 pub struct Decoder(Decoding);
 
@@ -22,6 +22,8 @@ enum Decoding {
     Identity,
     Base64(base64::Decoder),
     QuotedPrintable(quoted_printable::Decoder),
+    /// It met an error, which stays.
+    Failed,
 }
 
 /// Encodes a body that comes in pieces, in lines of at most 76 characters, without a line end behind the last.
@@ -49,17 +51,21 @@ impl Decoder {
     /// Appends to `out` what `input` stands for, as far as that is certain.
     ///
     /// # Errors
-    /// [`ErrorKind::BadEncoding`].
+    /// [`ErrorKind::BadEncoding`]; the same again from then on, at the end too.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        match &mut self.0 {
+        let decoded = match &mut self.0 {
             Decoding::Identity => {
                 out.extend_from_slice(input);
                 Some(())
             }
             Decoding::Base64(decoder) => decoder.decode(input, out),
             Decoding::QuotedPrintable(decoder) => decoder.decode(input, out),
-        }
-        .ok_or_else(|| Error::new(ErrorKind::BadEncoding))
+            Decoding::Failed => None,
+        };
+        decoded.ok_or_else(|| {
+            self.0 = Decoding::Failed;
+            Error::new(ErrorKind::BadEncoding)
+        })
     }
 
     /// Ends the body, and appends what was held until it was certain.
@@ -71,6 +77,7 @@ impl Decoder {
             Decoding::Identity => true,
             Decoding::Base64(decoder) => decoder.finish(),
             Decoding::QuotedPrintable(decoder) => decoder.finish(out),
+            Decoding::Failed => false,
         };
         if complete { Ok(()) } else { Err(Error::new(ErrorKind::BadEncoding)) }
     }
@@ -155,11 +162,23 @@ mod tests {
         assert_eq!(read("a=\nb").as_deref(), Some(&b"ab"[..]));
         assert_eq!(read("a \r b  ").as_deref(), Some(&b"a \r b"[..]));
         assert_eq!(read("a \r").as_deref(), Some(&b"a \r"[..]));
+        assert_eq!(read("a=\r").as_deref(), Some(&b"a"[..]));
+        assert_eq!(read("a= \t").as_deref(), Some(&b"a"[..]));
         for bad in ["=4", "=x0", "=0x", "==", "= x", "=\rx"] {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert!(read(&" ".repeat(1024)).is_some());
         assert_eq!(read(&" ".repeat(1025)), None);
+    }
+
+    #[test]
+    fn an_error_stays() {
+        for (encoding, bad) in [(TransferEncoding::Base64, b"Zm9v!"), (TransferEncoding::QuotedPrintable, b"abc=z")] {
+            let (mut out, mut decoder) = (Vec::new(), Decoder::new(encoding));
+            assert!(decoder.decode(bad, &mut out).is_err());
+            assert!(decoder.decode(b"", &mut out).is_err());
+            assert!(decoder.finish(&mut out).is_err());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #[path = "fuzz/events.rs"]
 mod events;
 
+use std::convert::Infallible;
 use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -393,4 +394,69 @@ async fn errors_stay() {
     let told = form.next_field().await.unwrap_err().to_string();
     assert_eq!(form.next_field().await.unwrap_err().to_string(), told);
     pump.await.unwrap();
+}
+
+/// The form's charset is heeded however its field was read, in every adapter.
+#[tokio::test]
+async fn a_charset_is_heeded_however_it_was_read() {
+    let form = b"--x\r\nContent-Disposition: form-data; name=_charset_\r\n\r\niso-8859-1\r\n\
+        --x\r\nContent-Disposition: form-data; name=m\r\n\r\n\xe4\r\n--x--";
+    let parser = || Parser::new(Boundary::new("x").unwrap(), Limits::default());
+    let chunks = || stream::iter(form.chunks(7).map(|c| Ok::<_, Infallible>(Bytes::copy_from_slice(c))));
+    for as_text in [true, false] {
+        let mut by_reader = ReadForm::new(&form[..], parser());
+        let field = by_reader.next_field().unwrap().unwrap();
+        if as_text {
+            assert_eq!(field.text(20).unwrap(), "iso-8859-1")
+        } else {
+            assert_eq!(field.bytes(20).unwrap().len(), 10)
+        }
+        assert_eq!(by_reader.next_field().unwrap().unwrap().text(20).unwrap(), "ä");
+        let mut by_stream = Form::from_stream(chunks(), parser());
+        let field = by_stream.next_field().await.unwrap().unwrap();
+        if as_text {
+            drop(field.text(20).await.unwrap())
+        } else {
+            drop(field.bytes(20).await.unwrap())
+        }
+        assert_eq!(by_stream.next_field().await.unwrap().unwrap().text(20).await.unwrap(), "ä");
+        let mut owned = Form::from_stream(chunks(), parser()).into_owned();
+        let field = owned.next_field().await.unwrap().unwrap();
+        if as_text {
+            drop(field.text(20).await.unwrap())
+        } else {
+            drop(field.bytes(20).await.unwrap())
+        }
+        assert_eq!(owned.next_field().await.unwrap().unwrap().text(20).await.unwrap(), "ä");
+        assert!(owned.next_field().await.unwrap().is_none());
+    }
+    let mut owned = Form::from_stream(chunks(), parser()).into_owned();
+    match owned.next_field().await.unwrap().unwrap().text(9).await {
+        Err(ReadError::Form(error)) => assert_eq!(error.field(), Some("_charset_")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(owned.next_field().await.unwrap().unwrap().bytes(1).await.unwrap(), b"\xe4", "the form goes on");
+}
+
+#[tokio::test]
+async fn a_flat_form_skips_and_drains() {
+    let form = [b"--x\r\n\r\n".as_slice(), &[b'.'; 100], b"\r\n--x\r\n\r\nlast\r\n--x--"].concat();
+    for drain in [false, true] {
+        let chunks = stream::iter(form.chunks(9).map(|c| Ok::<_, Infallible>(Bytes::copy_from_slice(c))));
+        let limits = Limits::default().part_bytes(50);
+        let mut flat = Form::from_stream(chunks, Parser::new(Boundary::new("x").unwrap(), limits)).into_stream();
+        let (mut parts, mut text) = (0, Vec::new());
+        while let Some(piece) = flat.next().await {
+            match piece.unwrap() {
+                Piece::Part(_) if drain => flat.drain(),
+                Piece::Part(_) if parts == 0 => {
+                    parts += 1;
+                    flat.skip_part();
+                }
+                Piece::Data(bytes) => text.extend_from_slice(&bytes),
+                _ => {}
+            }
+        }
+        assert_eq!(text, if drain { &b""[..] } else { b"last" });
+    }
 }

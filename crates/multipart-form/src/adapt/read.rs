@@ -264,16 +264,14 @@ impl<R: Read> ReadField<'_, R> {
         self.collect(limit)
     }
 
-    /// The rest of it as text, in its charset or the form's (see [`Charsets`]), if that is at most `limit` bytes.
+    /// The rest of it as text, in its charset or the form's (see [`Charsets`]), if that is at most `limit` bytes. The form's
+    /// is known once its `_charset_` field has been read, as text or as bytes.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
     pub fn text(mut self, limit: usize) -> Result<String, ReadError<io::Error>> {
         let bytes = self.collect(limit)?;
-        let form = self.form;
-        let head = form.head.as_head();
-        form.charsets.observe(&head, &bytes);
-        Ok(form.charsets.of(&head).decode(&bytes).into_owned())
+        Ok(self.form.charsets.of(&self.form.head.as_head()).decode(&bytes).into_owned())
     }
 
     fn collect(&mut self, limit: usize) -> Result<Vec<u8>, ReadError<io::Error>> {
@@ -281,6 +279,7 @@ impl<R: Read> ReadField<'_, R> {
         loop {
             let piece = self.piece()?;
             if piece.is_empty() {
+                self.form.charsets.observe(&self.form.head.as_head(), &all);
                 return Ok(all);
             }
             if piece.len() > limit - all.len() {

@@ -124,7 +124,8 @@ impl Parser {
     /// The next event, or `None` where more input is needed: then all of `input` has been taken. Bytes that have been taken are
     /// removed from the front of `input`; what is left belongs in front of what is pushed next.
     ///
-    /// After [`Event::Done`], `input` holds what followed the close delimiter, untouched; going on passes over it.
+    /// After [`Event::Done`], `input` holds what followed the close delimiter, untouched; going on passes over it, and counts it to the
+    /// whole body's limit.
     ///
     /// # Errors
     /// Whatever is wrong with the form; the same again from then on.

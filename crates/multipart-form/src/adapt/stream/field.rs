@@ -54,7 +54,7 @@ pub struct FormField<'a, P> {
     form: &'a mut Form<P>,
 }
 
-/// A form as a flat `Stream` of [`Piece`]s. Data that one does not care for is simply dropped.
+/// A form as a flat `Stream` of [`Piece`]s. Parts that one does not care for are [skipped](Self::skip_part), or their data dropped.
 #[derive(Debug)]
 pub struct Flat<P>(P);
 
@@ -268,16 +268,14 @@ impl<P: Pieces> FormField<'_, P> {
         self.collect(limit).await
     }
 
-    /// The rest of it as text, in its charset or the form's (see [`Charsets`]), if that is at most `limit` bytes. Not cancel safe.
+    /// The rest of it as text, in its charset or the form's (see [`Charsets`]), if that is at most `limit` bytes. The form's
+    /// is known once its `_charset_` field has been read, as text or as bytes. Not cancel safe.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
     pub async fn text(mut self, limit: usize) -> Result<String, ReadError<P::Error>> {
         let bytes = self.collect(limit).await?;
-        let form = self.form;
-        let head = form.head.as_head();
-        form.charsets.observe(&head, &bytes);
-        Ok(form.charsets.of(&head).decode(&bytes).into_owned())
+        Ok(self.form.text_of(&bytes))
     }
 
     async fn collect(&mut self, limit: usize) -> Result<Vec<u8>, ReadError<P::Error>> {
@@ -288,7 +286,32 @@ impl<P: Pieces> FormField<'_, P> {
             }
             all.extend_from_slice(&piece);
         }
+        self.form.read_whole(&all);
         Ok(all)
+    }
+}
+
+impl<P> Form<P> {
+    /// The current field has been read: all of it, if it was of the form's charset.
+    pub(super) fn read_whole(&mut self, bytes: &[u8]) {
+        self.charsets.observe(&self.head.as_head(), bytes);
+    }
+
+    /// The current field's bytes as text.
+    pub(super) fn text_of(&self, bytes: &[u8]) -> String {
+        self.charsets.of(&self.head.as_head()).decode(bytes).into_owned()
+    }
+}
+
+impl<P: Pieces> Flat<P> {
+    /// Passes over the rest of the current part; right after [`Piece::Enter`], over the multipart inside.
+    pub fn skip_part(&mut self) {
+        self.0.skip();
+    }
+
+    /// Passes over everything that is left, so that a connection can be used again: the stream ends where the form does.
+    pub fn drain(&mut self) {
+        self.0.drain();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Fields that own their share of the form, for those who hand them on: to another task, or into a response.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -12,6 +14,7 @@ use futures_core::Stream;
 use super::field::Form;
 use super::pieces::{Pieces, Polled};
 use crate::adapt::ReadError;
+use crate::error::Error;
 use crate::head::{Head, HeadBuf};
 
 /// A [`Form`] whose fields are owned.
@@ -112,6 +115,54 @@ impl<P: Pieces> OwnedField<P> {
     /// The form's fault or its source's.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ReadError<P::Error>> {
         poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The rest of it, if that is at most `limit` bytes. Not cancel safe: what was collected is lost.
+    ///
+    /// # Errors
+    /// The form's fault or its source's; [`Limit::BufferBytes`](crate::Limit::BufferBytes).
+    pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, ReadError<P::Error>> {
+        self.collect(limit, |_, all| all).await
+    }
+
+    /// As [`FormField::text`](super::FormField::text).
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub async fn text(mut self, limit: usize) -> Result<String, ReadError<P::Error>> {
+        self.collect(limit, |form, all| form.text_of(&all)).await
+    }
+
+    /// What `made` makes of the rest, before the form goes on.
+    async fn collect<T>(
+        &mut self,
+        limit: usize,
+        made: impl FnOnce(&mut Form<P>, Vec<u8>) -> T,
+    ) -> Result<T, ReadError<P::Error>> {
+        let mut all = Vec::new();
+        while !self.ended {
+            let piece = poll_fn(|cx| lock(&self.shared).form.poll_data(cx)).await;
+            match piece {
+                Ok(Some(piece)) if piece.len() > limit - all.len() => {
+                    return Err(Error::buffer(&self.head(), limit).into());
+                }
+                Ok(Some(piece)) => all.extend_from_slice(&piece),
+                Ok(None) => break,
+                Err(error) => {
+                    self.give_back();
+                    return Err(error);
+                }
+            }
+        }
+        let made = {
+            let form = &mut lock(&self.shared).form;
+            form.read_whole(&all);
+            made(form, all)
+        };
+        if !self.ended {
+            self.give_back();
+        }
+        Ok(made)
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Polled<Bytes, P::Error> {
