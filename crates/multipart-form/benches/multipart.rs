@@ -65,8 +65,8 @@ impl Run {
             figure("core to multer", core / multer, of_multer);
             figure("async adapter to multer", adapter / multer, None);
         }
-        let body = small(1000);
-        let counted = allocation_counter::measure(|| core(&[Bytes::from(body)]));
+        let chunks = cut(&small(1000));
+        let counted = allocation_counter::measure(|| core(&chunks));
         self.figure("small fields", "allocations a part", counted.count_total as f64 / 1000.0, Some(-1.0));
     }
 
@@ -78,7 +78,7 @@ impl Run {
             let body = [start, &b"a".repeat(size)].concat();
             let chunks = cut(&body);
             let [time] = self.times([refuse], &chunks);
-            self.figure(name, "microseconds to be refused", time.as_secs_f64() * 1e6, None);
+            self.figure(name, "microseconds to be refused", time.as_secs_f64() * 1e6, Some(-1000.0));
         }
     }
 
@@ -86,11 +86,12 @@ impl Run {
     fn memory(&self) {
         let chunks = if self.quick { 1 << 8 } else { (10_usize << 30) / CHUNK };
         let head = Bytes::from(head());
-        let chunk = Bytes::from(random(CHUNK));
+        let chunk = random(CHUNK);
         let tail = Bytes::from(tail());
         let counted = allocation_counter::measure(|| {
             let source = stream::iter([head.clone()])
-                .chain(stream::iter(std::iter::repeat_n(chunk.clone(), chunks)))
+                // Each has memory of its own, so that keeping some of them would show.
+                .chain(stream::repeat_with(|| Bytes::from(chunk.clone())).take(chunks))
                 .chain(stream::iter([tail.clone()]))
                 .map(Ok::<_, Infallible>);
             let read = block_on(all(Form::from_stream(source, parser(Limits::unbounded()))));

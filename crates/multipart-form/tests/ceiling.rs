@@ -111,9 +111,10 @@ fn a_part_costs_no_allocation_of_its_own() {
 
 /// A source that always has more, of 256 MiB in all.
 fn file() -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Unpin {
-    let chunk = Bytes::from(vec![b'-'; 64 << 10]);
+    // Each has memory of its own, so that keeping some of them would show.
+    let chunk = || Bytes::from(vec![b'-'; 64 << 10]);
     stream::iter([Bytes::from(part())])
-        .chain(stream::iter(std::iter::repeat_n(chunk, 4096)))
+        .chain(stream::repeat_with(chunk).take(4096))
         .chain(stream::iter([Bytes::from_static(b"\r\n--x--")]))
         .map(Ok)
 }
