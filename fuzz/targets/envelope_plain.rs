@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(dead_code)]
 
-#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+#[path = "../shared/input.rs"]
 mod input;
 #[path = "../../crates/envelope/tests/fuzz/plain.rs"]
 mod plain;

@@ -4,7 +4,7 @@
 
 #[path = "../../crates/multipart-form/tests/fuzz/events.rs"]
 mod events;
-#[path = "../../crates/multipart-form/tests/fuzz/input.rs"]
+#[path = "../shared/input.rs"]
 mod input;
 #[path = "../../crates/multipart-form/tests/fuzz/naive.rs"]
 mod naive;

@@ -10,6 +10,7 @@ pub mod http;
 mod redirect;
 mod stop;
 pub mod tls;
+mod wrapper;
 
 pub use client::{Client, Net, NetError};
 pub use counters::{Counters, Snapshot};

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::wrapper::flush_and_shut_down;
+
 #[derive(Debug)]
 pub(super) struct Ahead<F> {
     ahead: Bytes,
@@ -44,15 +46,5 @@ impl<F: AsyncWrite + Unpin> AsyncWrite for Ahead<F> {
         Pin::new(&mut self.flow).poll_write_vectored(cx, data)
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.flow.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.flow).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.flow).poll_shutdown(cx)
-    }
+    flush_and_shut_down!();
 }

@@ -16,6 +16,7 @@ mod pace;
 mod state;
 mod table;
 mod two;
+mod upload;
 
 use std::fmt;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::two::Stream;
+use super::upload::Upload;
 
 /// What a connection is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,9 +64,7 @@ struct Inner {
     phase: Phase,
     since: Instant,
     first: bool,
-    upload: Pace,
-    upload_waker: Option<Waker>,
-    upload_slow: bool,
+    upload: Upload,
     download: Pace,
     /// Whether all that was answered so far has gone out.
     flushed: bool,
@@ -80,9 +79,7 @@ impl State {
             phase: Phase::Idle,
             since: now,
             first: true,
-            upload: pace,
-            upload_waker: None,
-            upload_slow: false,
+            upload: Upload::new(pace),
             download: pace,
             flushed: true,
             streams: Vec::new(),
@@ -132,8 +129,7 @@ impl State {
         inner.phase = Phase::Busy;
         inner.first = false;
         inner.flushed = false;
-        inner.upload_slow = false;
-        inner.upload.reset();
+        inner.upload.begin();
     }
 
     /// The last piece of the answer was handed over.
@@ -141,8 +137,7 @@ impl State {
         let mut inner = self.inner();
         inner.phase = Phase::Idle;
         inner.since = Instant::now();
-        inner.upload.reset();
-        inner.upload_waker = None;
+        inner.upload.over();
     }
 
     /// Bytes went out, after a wait or at once.
@@ -176,41 +171,22 @@ impl State {
 
     /// The handler waits for the request's body. `Err` if the client was too slow.
     pub(super) fn upload_wait(&self, waker: &Waker) -> Result<(), ()> {
-        let mut inner = self.inner();
-        if inner.upload_slow {
-            return Err(());
-        }
-        inner.upload.wait(Instant::now());
-        match &inner.upload_waker {
-            Some(known) if known.will_wake(waker) => {}
-            _ => inner.upload_waker = Some(waker.clone()),
-        }
-        Ok(())
+        self.inner().upload.wait(waker)
     }
 
     /// Bytes of the request's body came.
     pub(super) fn upload_moved(&self, bytes: usize) {
-        let mut inner = self.inner();
-        if inner.upload.is_waiting() {
-            inner.upload.moved(Instant::now(), bytes);
-        }
+        self.inner().upload.moved(bytes);
     }
 
     /// The request's body is over, one way or the other.
     pub(super) fn upload_over(&self) {
-        let mut inner = self.inner();
-        inner.upload.reset();
-        inner.upload_waker = None;
+        self.inner().upload.over();
     }
 
     /// The handler is told that the body comes too slowly.
     pub(super) fn fail_upload(&self) {
-        let mut inner = self.inner();
-        inner.upload_slow = true;
-        inner.upload.reset();
-        if let Some(waker) = inner.upload_waker.take() {
-            waker.wake();
-        }
+        self.inner().upload.fail();
     }
 
     /// Since when this connection has kept the service waiting; `None` while the service itself is at work.

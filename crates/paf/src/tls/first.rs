@@ -6,6 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::wrapper::flush_and_shut_down;
+
 /// The type of the record that a handshake begins with (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 0x16;
 
@@ -72,15 +74,5 @@ impl<F: AsyncWrite + Unpin> AsyncWrite for FirstByte<F> {
         Pin::new(&mut self.flow).poll_write_vectored(cx, data)
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.flow.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.flow).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.flow).poll_shutdown(cx)
-    }
+    flush_and_shut_down!();
 }

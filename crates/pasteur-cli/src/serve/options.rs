@@ -178,4 +178,19 @@ mod tests {
             (theirs.sweep_every, theirs.log, theirs.log_clients)
         );
     }
+    #[test]
+    fn the_documentation_tells_the_limits_of_http2() {
+        let words = include_str!("../../../../docs/serve.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        let http2 = pasteur::Config::default().http.http2;
+        for told in [
+            format!("at most {} streams", http2.streams),
+            format!("{} KiB a stream and {} MiB in all", http2.stream_window >> 10, http2.connection_window >> 20),
+            format!(
+                "more than {} resets, {} pings, {} settings or {} other control frames a second",
+                http2.resets, http2.pings, http2.settings, http2.others
+            ),
+        ] {
+            assert!(words.contains(&told), "{told}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::frames::{Flood, Meter, PREFACE, Scanner};
 use crate::Counters;
 use crate::counters::count;
 use crate::http::limits::Http2Limits;
+use crate::wrapper::flush_and_shut_down;
 
 /// The error code ENHANCE_YOUR_CALM (RFC 9113 section 7).
 const CALM: u32 = 0xb;
@@ -106,15 +107,5 @@ impl<F: AsyncWrite + Unpin> AsyncWrite for Framed<F> {
         Poll::Ready(Ok(sent))
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.flow.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.flow).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.flow).poll_shutdown(cx)
-    }
+    flush_and_shut_down!();
 }

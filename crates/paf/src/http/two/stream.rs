@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::http::limits::Limits;
 use crate::http::pace::Pace;
 use crate::http::state::State;
+use crate::http::upload::Upload;
 
 /// One request of an HTTP/2 connection and its answer.
 ///
@@ -24,9 +25,7 @@ pub(in crate::http) struct Stream {
 
 #[derive(Debug)]
 struct Inner {
-    upload: Pace,
-    upload_waker: Option<Waker>,
-    upload_slow: bool,
+    upload: Upload,
     download: Pace,
     /// Bytes of the answer that were handed over last, and that the client is waited for to make room for.
     given: usize,
@@ -43,8 +42,7 @@ pub(super) enum Overdue {
 impl Stream {
     pub(super) fn new(connection: Arc<State>, limits: &Limits) -> Self {
         let pace = Pace::new(limits.patience, limits.body_rate);
-        let inner =
-            Inner { upload: pace, upload_waker: None, upload_slow: false, download: pace, given: 0, cancelled: false };
+        let inner = Inner { upload: Upload::new(pace), download: pace, given: 0, cancelled: false };
         Self { connection, task: AtomicWaker::new(), inner: Mutex::new(inner) }
     }
 
@@ -59,32 +57,18 @@ impl Stream {
 
     /// The handler waits for the request's body. `Err` if the client was too slow.
     pub(in crate::http) fn upload_wait(&self, waker: &Waker) -> Result<(), ()> {
-        let mut inner = self.inner();
-        if inner.upload_slow {
-            return Err(());
-        }
-        inner.upload.wait(Instant::now());
-        match &inner.upload_waker {
-            Some(known) if known.will_wake(waker) => {}
-            _ => inner.upload_waker = Some(waker.clone()),
-        }
-        Ok(())
+        self.inner().upload.wait(waker)
     }
 
     /// Bytes of the request's body came.
     pub(in crate::http) fn upload_moved(&self, bytes: usize) {
         let share = self.connection.streams_open();
-        let mut inner = self.inner();
-        if inner.upload.is_waiting() {
-            inner.upload.moved(Instant::now(), bytes.saturating_mul(share));
-        }
+        self.inner().upload.moved(bytes.saturating_mul(share));
     }
 
     /// The request's body is over, one way or the other.
     pub(in crate::http) fn upload_over(&self) {
-        let mut inner = self.inner();
-        inner.upload.reset();
-        inner.upload_waker = None;
+        self.inner().upload.over();
     }
 
     /// There is room for more of the answer.
@@ -113,10 +97,10 @@ impl Stream {
     /// What is overdue at `now`.
     pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
         let inner = self.inner();
-        let passed = |pace: &Pace| pace.deadline().is_some_and(|at| at <= now);
+        let passed = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         match () {
-            () if passed(&inner.upload) => Some(Overdue::Upload),
-            () if passed(&inner.download) => Some(Overdue::Download),
+            () if passed(inner.upload.deadline()) => Some(Overdue::Upload),
+            () if passed(inner.download.deadline()) => Some(Overdue::Download),
             () => None,
         }
     }
@@ -135,12 +119,7 @@ impl Stream {
 
     /// The handler is told that the body comes too slowly.
     pub(super) fn fail_upload(&self) {
-        let mut inner = self.inner();
-        inner.upload_slow = true;
-        inner.upload.reset();
-        if let Some(waker) = inner.upload_waker.take() {
-            waker.wake();
-        }
+        self.inner().upload.fail();
     }
 
     /// Ends the stream, which is then reset.
