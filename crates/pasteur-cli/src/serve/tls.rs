@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use paf::Tls;
-use paf::tls::Identity;
+use paf::tls::{Identity, TlsError};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -70,8 +70,10 @@ fn read(provider: &CryptoProvider, files: &[(PathBuf, PathBuf)]) -> Result<Vec<I
         std::fs::read(path).map(Zeroizing::new).map_err(error)
     };
     let identity = |(chain, key): &(PathBuf, PathBuf)| {
-        Identity::from_pem(provider, &contents(chain)?, &contents(key)?)
-            .map_err(|error| Failure::Identity { path: chain.clone(), error })
+        Identity::from_pem(provider, &contents(chain)?, &contents(key)?).map_err(|error| {
+            let path = if matches!(error, TlsError::Key(_)) { key } else { chain };
+            Failure::Identity { path: path.clone(), error }
+        })
     };
     files.iter().map(identity).collect()
 }

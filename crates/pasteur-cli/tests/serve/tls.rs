@@ -158,12 +158,14 @@ fn plain_http_is_sent_to_tls() {
 fn what_is_wrong_with_certificates_is_told() {
     let place = Place::new();
     let (chain, key) = certificate(&place, "a", "a.test");
-    let (_, other) = certificate(&place, "b", "b.test");
+    let (no_key, other) = certificate(&place, "b", "b.test");
+    let names_the_key = format!("{no_key}: the private key is not usable");
     for (options, code, says) in [
         (vec!["--tls-cert", &chain], 2, "each certificate needs its key"),
         (vec!["--redirect-http", "127.0.0.1:0"], 2, "--redirect-http needs TLS"),
         (vec!["--tls-cert", "nowhere.pem", "--tls-key", &key], 7, "nowhere.pem cannot be read"),
         (vec!["--tls-cert", &chain, "--tls-key", &other], 8, "the private key is not the certificate's"),
+        (vec!["--tls-cert", &chain, "--tls-key", &no_key], 8, &names_the_key),
         (vec!["--tls-cert", &key, "--tls-key", &key], 8, "the certificate is not usable"),
         (vec!["--tls-cert", &chain, "--tls-key", &key, "--tls-self-signed"], 2, "--tls-self-signed"),
     ] {
