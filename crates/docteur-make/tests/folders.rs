@@ -181,6 +181,9 @@ fn the_command_makes_looks_and_unpacks() {
     assert!(code == Some(1) && String::from_utf8(out).unwrap().contains("~ run (content, time)"));
     let figures: serde_json::Value = serde_json::from_slice(&run(&["bench", "@a.img", "--reads", "3"]).1).unwrap();
     assert_eq!(figures["reads"], 3);
+    // A cause is told once.
+    let missing = format!("docteur: {}: No such file or directory (os error 2)\n", at("missing").display());
+    assert_eq!(run(&["make", "@missing", "@c.img"]), (Some(2), Vec::new(), missing));
     let (code, _, error) = run(&["verify", "@a/run"]);
     assert!(code == Some(2) && error.contains("does not begin with docteur's magic"), "{error}");
 }

@@ -93,10 +93,23 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nobody to tell if this fails.
-            let _ = writeln!(io::stderr(), "docteur: {error:#}");
+            let _ = writeln!(io::stderr(), "docteur: {}", message(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error and what caused it; many an error tells its cause itself.
+fn message(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
