@@ -1,6 +1,7 @@
 //! A network card: whole Ethernet frames in and out.
 
 use std::io;
+use std::task::Waker;
 
 /// One network interface. `netstack` builds a [`crate::Stack`] from it.
 pub trait Ethernet: Send + 'static {
@@ -21,4 +22,8 @@ pub trait Ethernet: Send + 'static {
     /// # Errors
     /// Whatever the device reports.
     fn send(&mut self, frame: &[u8]) -> io::Result<bool>;
+
+    /// Wakes `waker` once a frame can be received, or can be sent after one could not: at once where it is so already.
+    /// One waker is kept, the last; it may also be woken for nothing.
+    fn register(&mut self, waker: &Waker);
 }

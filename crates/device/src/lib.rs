@@ -3,6 +3,8 @@
 
 mod block;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod ethernet;
 mod flow;
 mod random;

@@ -8,5 +8,7 @@ mod random;
 
 pub use block::{Cut, SECTOR, SimBlock, Unflushed};
 pub use clock::SimClock;
-pub use net::{SimFlow, SimListener, SimStack, Trouble};
+pub use net::{SimEthernet, SimFlow, SimListener, SimStack, Trouble, WireTrouble};
 pub use random::SimRandom;
+#[cfg(feature = "conformance")]
+pub(crate) use random::split_mix;

@@ -1,25 +1,28 @@
 //! A network in memory: listeners and flows of one process, reliable unless trouble is asked for.
 //!
 //! Flows here are streams: trouble splits, delays and cuts them. A network that loses, repeats and reorders packets
-//! stands under a TCP/IP implementation and comes with it, as a fake of [`crate::Ethernet`].
+//! stands under a TCP/IP implementation: [`SimEthernet`].
 
 mod pipe;
+mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 pub use pipe::SimFlow;
+pub use wire::{SimEthernet, WireTrouble};
 
 use super::random::split_mix;
 use crate::{Listener, Peer, Stack};
 
 /// Flows that wait to be accepted; more are refused.
-const BACKLOG: usize = 128;
+const BACKLOG: usize = 512;
 /// The first port that is given where none is asked for.
 const FIRST_FREE: u16 = 49_152;
 
@@ -48,6 +51,8 @@ struct Net {
     trouble: Option<Trouble>,
     /// Flows made so far: each has its own chances and its own port.
     flows: u64,
+    /// Ends of flows that somebody holds, or that wait to be accepted.
+    ends: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -97,12 +102,18 @@ impl SimStack {
             });
             pipe::Chances { seed, split: trouble.split, delay: trouble.delay, left: cut.unwrap_or(u64::MAX) }
         });
-        let (near, far) = SimFlow::pair(trouble);
+        let (near, far) = SimFlow::pair(trouble, &net.ends);
         waiting.flows.push_back((far, Peer::Ip(from)));
         if let Some(waker) = waiting.waker.take() {
             waker.wake();
         }
         Ok(near)
+    }
+
+    /// How many ends of flows somebody holds, those included that wait to be accepted.
+    #[must_use]
+    pub fn ends(&self) -> usize {
+        self.lock().ends.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Net> {
@@ -179,6 +190,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::conformance::{self, World};
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -192,6 +204,52 @@ mod tests {
         match listener.local().unwrap() {
             Peer::Ip(address) => address,
             Peer::Local => panic!("a network address"),
+        }
+    }
+
+    /// The suite's view of a network in memory.
+    struct Suite(SimStack);
+
+    impl World for Suite {
+        type Listener = SimListener;
+        type Client = SimFlow;
+        type Address = SocketAddr;
+
+        async fn listen(&self) -> io::Result<(SimListener, SocketAddr)> {
+            let listener = self.0.listen(any()).await?;
+            let at = address(&listener);
+            Ok((listener, at))
+        }
+
+        async fn connect(&self, to: &SocketAddr) -> io::Result<(SimFlow, Peer)> {
+            let from = SocketAddr::new([192, 0, 2, 7].into(), 1000 + u16::try_from(self.0.ends()).unwrap());
+            Ok((self.0.connect_from(from, *to)?, Peer::Ip(from)))
+        }
+
+        fn reset(&self, flow: SimFlow) {
+            flow.reset();
+        }
+
+        async fn settle(&self) {
+            tokio::task::yield_now().await;
+        }
+
+        fn held(&self) -> usize {
+            self.0.ends()
+        }
+    }
+
+    #[test]
+    fn keeps_what_stacks_promise() {
+        run(conformance::addresses_are_taken_once(&SimStack::new(), any()));
+        run(conformance::all(&Suite(SimStack::new())));
+    }
+
+    #[test]
+    fn keeps_what_stacks_promise_in_trouble() {
+        for seed in 0..3 {
+            let trouble = Trouble { seed, split: true, delay: true, cut: None };
+            run(conformance::all(&Suite(SimStack::with(trouble))));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -20,6 +21,8 @@ pub struct SimFlow {
     link: Arc<Mutex<Link>>,
     /// Which way this end writes.
     side: usize,
+    /// The ends that the network has.
+    ends: Arc<AtomicUsize>,
 }
 
 /// What befalls one flow.
@@ -51,9 +54,16 @@ struct Way {
 }
 
 impl SimFlow {
-    pub(super) fn pair(chances: Option<Chances>) -> (Self, Self) {
+    pub(super) fn pair(chances: Option<Chances>, ends: &Arc<AtomicUsize>) -> (Self, Self) {
         let link = Arc::new(Mutex::new(Link { ways: Default::default(), chances, reset: false }));
-        (Self { link: Arc::clone(&link), side: 0 }, Self { link, side: 1 })
+        ends.fetch_add(2, Ordering::Relaxed);
+        let end = |side| Self { link: Arc::clone(&link), side, ends: Arc::clone(ends) };
+        (end(0), end(1))
+    }
+
+    /// Breaks the flow off: both ends fail from now on, whatever was on its way.
+    pub fn reset(self) {
+        self.lock().reset();
     }
 
     fn lock(&self) -> MutexGuard<'_, Link> {
@@ -85,13 +95,17 @@ impl Link {
         let carried = usize::try_from(chances.left).unwrap_or(usize::MAX).min(most);
         chances.left -= carried as u64;
         if chances.left == 0 {
-            self.reset = true;
-            for way in &mut self.ways {
-                wake(&mut way.reader);
-                wake(&mut way.writer);
-            }
+            self.reset();
         }
         carried
+    }
+
+    fn reset(&mut self) {
+        self.reset = true;
+        for way in &mut self.ways {
+            wake(&mut way.reader);
+            wake(&mut way.writer);
+        }
     }
 }
 
@@ -169,6 +183,8 @@ impl Drop for SimFlow {
         let back = &mut link.ways[1 - self.side];
         back.deaf = true;
         wake(&mut back.writer);
+        drop(link);
+        self.ends.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
