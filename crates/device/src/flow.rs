@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::Place;
+
 /// One connection: an ordered, reliable stream of bytes each way.
 pub trait Flow: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
@@ -48,4 +50,17 @@ pub trait Stack: Send + Sync + 'static {
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] and the like.
     fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+
+    /// Listens at any kind of place; one may be several listeners.
+    ///
+    /// # Errors
+    /// As [`Stack::listen`], and [`io::ErrorKind::Unsupported`] where the stack has no such places.
+    fn listen_at(&self, place: &Place) -> impl Future<Output = io::Result<Vec<Self::Listener>>> + Send {
+        async move {
+            match place {
+                Place::Ip(address) => Ok(vec![self.listen(*address).await?]),
+                _ => Err(io::ErrorKind::Unsupported.into()),
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod clock;
 pub mod conformance;
 mod ethernet;
 mod flow;
+mod place;
 mod random;
 pub mod sim;
 
@@ -14,4 +15,5 @@ pub use block::Block;
 pub use clock::{Clock, Timestamp};
 pub use ethernet::Ethernet;
 pub use flow::{Flow, Listener, Peer, Stack};
+pub use place::{Place, PlaceError};
 pub use random::{NoEntropy, Random};

@@ -10,4 +10,4 @@ pub use clock::SystemClock;
 pub use entropy::Entropy;
 pub use file::FileBlock;
 pub use process::{Hangups, Signals, raise_descriptor_limit, runtime};
-pub use sockets::{Sockets, TcpListener};
+pub use sockets::{Listener, Socket, Sockets};

@@ -3,14 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use device::conformance::{self, World};
-use device::{Listener, Peer, Stack};
-use host::{Sockets, TcpListener};
+use device::{Listener, Peer, Place, Stack};
+use host::Sockets;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tempfile::TempDir;
+use tokio::net::{TcpStream, UnixStream};
 
 /// One at a time: descriptors are counted, and they are the whole process's.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -38,12 +41,12 @@ struct Internet {
 }
 
 impl World for Internet {
-    type Listener = TcpListener;
+    type Listener = host::Listener;
     type Client = TcpStream;
     type Address = SocketAddr;
 
-    async fn listen(&self) -> io::Result<(TcpListener, SocketAddr)> {
-        let listener = Sockets.listen(self.any).await?;
+    async fn listen(&self) -> io::Result<(host::Listener, SocketAddr)> {
+        let listener = Sockets::new().listen(self.any).await?;
         match listener.local()? {
             Peer::Ip(address) => Ok((listener, address)),
             Peer::Local => panic!("a socket of the internet has an address of it"),
@@ -69,11 +72,54 @@ impl World for Internet {
     }
 }
 
+/// Sockets of a folder.
+struct Machine {
+    folder: TempDir,
+    made: AtomicUsize,
+}
+
+impl World for Machine {
+    type Listener = host::Listener;
+    type Client = UnixStream;
+    type Address = PathBuf;
+
+    async fn listen(&self) -> io::Result<(host::Listener, PathBuf)> {
+        let path = self.folder.path().join(self.made.fetch_add(1, Ordering::Relaxed).to_string());
+        let place = Place::Unix { path: path.clone(), mode: None };
+        let listener = Sockets::new().listen_at(&place).await?.pop().unwrap();
+        assert_eq!(listener.local()?, Peer::Local);
+        Ok((listener, path))
+    }
+
+    async fn connect(&self, to: &PathBuf) -> io::Result<(UnixStream, Peer)> {
+        Ok((UnixStream::connect(to).await?, Peer::Local))
+    }
+
+    /// The system resets what is closed with bytes unread, and the suite sends some.
+    fn reset(&self, flow: UnixStream) {
+        drop(flow);
+    }
+
+    async fn settle(&self) {
+        a_while().await;
+    }
+
+    fn held(&self) -> usize {
+        descriptors()
+    }
+}
+
+#[test]
+fn unix_sockets_keep_what_stacks_promise() {
+    let _alone = alone();
+    run(conformance::all(&Machine { folder: tempfile::tempdir().unwrap(), made: AtomicUsize::new(0) }));
+}
+
 #[test]
 fn ipv4_keeps_what_stacks_promise() {
     let _alone = alone();
     let any = "127.0.0.1:0".parse().unwrap();
-    run(conformance::addresses_are_taken_once(&Sockets, any));
+    run(conformance::addresses_are_taken_once(&Sockets::new(), any));
     run(conformance::all(&Internet { any }));
 }
 
@@ -81,6 +127,6 @@ fn ipv4_keeps_what_stacks_promise() {
 fn ipv6_keeps_what_stacks_promise() {
     let _alone = alone();
     let any = "[::1]:0".parse().unwrap();
-    run(conformance::addresses_are_taken_once(&Sockets, any));
+    run(conformance::addresses_are_taken_once(&Sockets::new(), any));
     run(conformance::all(&Internet { any }));
 }

@@ -59,27 +59,41 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A network in CIDR notation (RFC 4632): `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// A network in CIDR notation (RFC 4632): `10.0.0.0/8`, `2001:db8::/32`, or one address; or `unix`, the processes of this
+/// machine that connect by a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Net {
-    address: IpAddr,
-    prefix: u8,
+pub struct Net(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ip { address: IpAddr, prefix: u8 },
+    Local,
 }
 
 impl Net {
     /// Whether `address` lies in the network; an IPv4 address inside an IPv6 one counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
+        let Kind::Ip { address: net, prefix } = self.0 else { return false };
+        match (net, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(a)) => {
-                let shift = 32 - u32::from(self.prefix);
+                let shift = 32 - u32::from(prefix);
                 u32::from(net).checked_shr(shift) == u32::from(a).checked_shr(shift)
             }
             (IpAddr::V6(net), IpAddr::V6(a)) => {
-                let shift = 128 - u32::from(self.prefix);
+                let shift = 128 - u32::from(prefix);
                 u128::from(net).checked_shr(shift) == u128::from(a).checked_shr(shift)
             }
             _ => false,
+        }
+    }
+
+    /// Whether the other end of a flow is in the network.
+    #[must_use]
+    pub fn covers(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Ip(address) => self.contains(address.ip()),
+            Peer::Local => self.0 == Kind::Local,
         }
     }
 }
@@ -88,6 +102,9 @@ impl FromStr for Net {
     type Err = NetError;
 
     fn from_str(text: &str) -> Result<Self, NetError> {
+        if text == "unix" {
+            return Ok(Self(Kind::Local));
+        }
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -99,13 +116,16 @@ impl FromStr for Net {
             Some(p) if p.bytes().all(|b| b.is_ascii_digit()) => p.parse().map_err(|_| NetError)?,
             Some(_) => return Err(NetError),
         };
-        if prefix <= bits { Ok(Self { address, prefix }) } else { Err(NetError) }
+        if prefix <= bits { Ok(Self(Kind::Ip { address, prefix })) } else { Err(NetError) }
     }
 }
 
 impl fmt::Display for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        match self.0 {
+            Kind::Ip { address, prefix } => write!(f, "{address}/{prefix}"),
+            Kind::Local => f.write_str("unix"),
+        }
     }
 }
 
@@ -115,7 +135,7 @@ pub struct NetError;
 
 impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a network is an address, or an address and a prefix length, as 10.0.0.0/8 or 2001:db8::/32")
+        f.write_str("a network is an address, or one with a prefix length, as 10.0.0.0/8 or 2001:db8::/32; or unix")
     }
 }
 
@@ -154,6 +174,15 @@ mod tests {
         for (net, address, inside) in cases {
             assert_eq!(net.parse::<Net>().unwrap().contains(ip(address)), inside, "{net} {address}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_no_address() {
+        let local: Net = "unix".parse().unwrap();
+        assert!(local.covers(Peer::Local) && !local.contains(ip("127.0.0.1")) && !local.contains(ip("::1")));
+        let all: Net = "0.0.0.0/0".parse().unwrap();
+        assert!(all.covers(Peer::Ip("192.0.2.1:9".parse().unwrap())) && !all.covers(Peer::Local));
+        assert_eq!((local.to_string(), all.to_string()), ("unix".into(), "0.0.0.0/0".into()));
     }
 
     #[test]

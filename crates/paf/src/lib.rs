@@ -7,6 +7,7 @@
 mod client;
 mod counters;
 pub mod http;
+mod proxy;
 mod redirect;
 mod stop;
 pub mod tls;
@@ -15,6 +16,7 @@ mod wrapper;
 pub use client::{Client, Net, NetError};
 pub use counters::{Counters, Snapshot};
 pub use http::serve;
+pub use proxy::{Proxied, ProxyError};
 pub use redirect::Redirect;
 pub use stop::Stop;
 pub use tls::Tls;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::CommandFactory;
-use device::Peer;
+use device::Place;
 use host::{Entropy, FileBlock, Sockets, SystemClock};
 use pasteur::{Control, Ready, Site};
 use store::{Embedded, Options as StoreOptions};
@@ -62,6 +62,8 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let descriptors = host::raise_descriptor_limit().saturating_sub(OTHER_DESCRIPTORS);
     config.http.connections = config.http.connections.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
 
+    // Before there are threads: it takes what was passed out of the environment.
+    let sockets = Sockets::new().with_passed();
     let clock = Arc::new(SystemClock::new());
     let block = FileBlock::open(&path).map_err(|error| Failure::store_file(&path, error))?;
     let mut store_options = StoreOptions::default();
@@ -90,7 +92,7 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
                 }
             });
         }
-        pasteur::serve(&Sockets, store, site, clock, Arc::new(Entropy), config, control).await.map_err(Failure::Serve)
+        pasteur::serve(&sockets, store, site, clock, Arc::new(Entropy), config, control).await.map_err(Failure::Serve)
     });
     lines.finish();
     served
@@ -110,16 +112,17 @@ fn quietly<T>(open: impl FnOnce() -> T) -> T {
 fn announce(ready: &Ready) {
     let mut out = std::io::stdout().lock();
     let scheme = if ready.tls { "https" } else { "http" };
-    for (what, scheme, peers) in [
+    for (what, scheme, places) in [
         ("listening", scheme, &ready.listen),
         ("redirecting", "http", &ready.redirect),
         ("admin listening", "http", &ready.admin),
     ] {
-        for peer in peers {
-            if let Peer::Ip(address) = peer {
-                // Nobody may be reading it; the server serves all the same.
-                let _ = writeln!(out, "{what} on {scheme}://{address}");
-            }
+        for place in places {
+            // Nobody may be reading it; the server serves all the same.
+            let _ = match place {
+                Place::Ip(address) => writeln!(out, "{what} on {scheme}://{address}"),
+                other => writeln!(out, "{what} on {other} ({scheme})"),
+            };
         }
     }
     let _ = out.flush();

@@ -13,6 +13,7 @@ use device::{Clock, Peer, Random};
 use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use paf::Proxied;
 use paf::http::Body;
 use paf::tls::Facts;
 use store::Store;
@@ -70,7 +71,8 @@ impl<S: Store> App<S> {
         let start = self.clock.monotonic();
         let (head, body) = request.into_parts();
         let peer = head.extensions.get().copied().unwrap_or(Peer::Local);
-        let is_tls = head.extensions.get::<Facts>().is_some();
+        let by_proxy = head.extensions.get::<Proxied>().is_some_and(|proxied| proxied.tls);
+        let is_tls = by_proxy || head.extensions.get::<Facts>().is_some();
         let policy = &self.policy;
         let origin = origin(peer, is_tls, &head.headers, &policy.trusted_proxies, policy.forwarded_header);
         let route = Route::of(head.uri.path());

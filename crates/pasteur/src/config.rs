@@ -1,8 +1,8 @@
 //! What an operator decides.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use device::Place;
 use paf::http::Limits;
 use paf::{Net, Tls};
 
@@ -10,13 +10,13 @@ use paf::{Net, Tls};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where it listens.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Place>,
     /// How it speaks TLS there, with HTTP/2 beside HTTP/1.1; `None` where it is plain HTTP.
     pub tls: Option<Tls>,
     /// Where plain HTTP is answered with the same address under TLS; of use with `tls` alone.
-    pub redirect_listen: Vec<SocketAddr>,
+    pub redirect_listen: Vec<Place>,
     /// Where metrics and readiness are told; not for the public.
-    pub admin_listen: Vec<SocketAddr>,
+    pub admin_listen: Vec<Place>,
     /// The largest content in bytes.
     pub max_paste: u64,
     /// The longest life in seconds; `None` where pastes may live for ever.
@@ -25,6 +25,8 @@ pub struct Config {
     pub create_rate: u32,
     /// Wrong tokens a client may send in a minute; as many at once. 0 is no limit.
     pub wrong_token_rate: u32,
+    /// The proxies whose public connections begin with a PROXY header, version 2.
+    pub proxy_protocol: Vec<Net>,
     /// The reverse proxies that are believed about who their client is.
     pub trusted_proxies: Vec<Net>,
     /// Which header those proxies tell it in. They must set it, or remove it: a client's own would be believed.
@@ -69,6 +71,7 @@ impl Default for Config {
             max_expiry: None,
             create_rate: 300,
             wrong_token_rate: 30,
+            proxy_protocol: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             http: Limits::default(),

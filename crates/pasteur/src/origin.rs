@@ -29,8 +29,7 @@ pub(crate) fn origin(
 ) -> Origin {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(address));
     let direct = Origin { client: Client::from(peer), tls: is_tls };
-    let Peer::Ip(peer) = peer else { return direct };
-    if !is_trusted(peer.ip()) {
+    if !trusted.iter().any(|net| net.covers(peer)) {
         return direct;
     }
     let (mut hops, tls) = match header {
@@ -42,7 +41,7 @@ pub(crate) fn origin(
         match hops.pop() {
             Some(Some(address)) if is_trusted(address) => {}
             Some(Some(address)) => break Client::of(address),
-            Some(None) | None => break Client::of(peer.ip()),
+            Some(None) | None => break Client::from(peer),
         }
     };
     Origin { client, tls }
@@ -125,6 +124,15 @@ mod tests {
         assert_eq!(of("10.0.0.1:9", x, &[("x-forwarded-for", "1.1.1.1, what")]).0, "10.0.0.1");
         assert_eq!(of("10.0.0.1:9", x, &[]).0, "10.0.0.1");
         assert_eq!(of("10.0.0.1:9", x, &[("forwarded", "for=192.0.2.1")]).0, "10.0.0.1");
+    }
+
+    #[test]
+    fn a_proxy_of_this_machine_is_believed_where_it_is_named() {
+        let headers =
+            HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), HeaderValue::from_static("192.0.2.1"))]);
+        let of = |trusted: &[Net]| origin(Peer::Local, false, &headers, trusted, ForwardedHeader::XForwardedFor).client;
+        assert_eq!(of(&["unix".parse().unwrap()]).to_string(), "192.0.2.1");
+        assert_eq!(of(&["127.0.0.1".parse().unwrap()]), Client::Local);
     }
 
     #[test]

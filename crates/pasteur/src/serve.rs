@@ -1,11 +1,10 @@
 //! The application on a network: listeners, sweeps, and an orderly end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use api::{Kind, Problem};
 use bytes::Bytes;
-use device::{Clock, Listener, NoEntropy, Peer, Random, Stack};
+use device::{Clock, Listener, NoEntropy, Peer, Place, Random, Stack};
 use paf::http::{Limits, Refusal, Service};
 use paf::tls::TlsError;
 use paf::{Redirect, Stop};
@@ -34,24 +33,24 @@ pub struct Control {
 #[derive(Clone, Debug)]
 pub struct Ready {
     /// The public listeners.
-    pub listen: Vec<Peer>,
+    pub listen: Vec<Place>,
     /// Whether they speak TLS.
     pub tls: bool,
     /// The listeners that send plain HTTP to them.
-    pub redirect: Vec<Peer>,
+    pub redirect: Vec<Place>,
     /// The admin listeners.
-    pub admin: Vec<Peer>,
+    pub admin: Vec<Place>,
 }
 
 /// Why a server did not start, or did not end well.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// An address cannot be listened at.
-    #[error("cannot listen at {address}: {error}")]
+    /// A place cannot be listened at.
+    #[error("cannot listen at {place}: {error}")]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// The place.
+        place: Place,
         /// What the stack says.
         error: std::io::Error,
     },
@@ -84,25 +83,22 @@ pub async fn serve<K: Stack, S: Store>(
     let mut http = config.http.clone();
     http.refuse = refusal;
     http.exempt.extend(&config.trusted_proxies);
-    let listeners = listen(stack, &config.listen).await?;
-    let redirect_listeners = listen(stack, &config.redirect_listen).await?;
-    let admin_listeners = listen(stack, &config.admin_listen).await?;
+    let (listen_at, listeners) = listen(stack, &config.listen).await?;
+    let (redirect_at, redirect_listeners) = listen(stack, &config.redirect_listen).await?;
+    let (admin_at, admin_listeners) = listen(stack, &config.admin_listen).await?;
     let tls = config.tls.clone();
-    let ready = Ready {
-        listen: locals(&listeners),
-        tls: tls.is_some(),
-        redirect: locals(&redirect_listeners),
-        admin: locals(&admin_listeners),
-    };
+    let ready = Ready { listen: listen_at, tls: tls.is_some(), redirect: redirect_at, admin: admin_at };
 
     let sweep_every = config.sweep_every;
+    let proxies = config.proxy_protocol.clone();
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
-    let redirect = Service::new(Redirect::to_port(port(&ready.listen)), http.clone());
+    let redirect = Service::new(Redirect::to_port(port(&ready.listen)), http.clone()).behind(&proxies);
     let service = match &tls {
         Some(tls) => paf::alpn(app.clone(), http, tls)?,
         None => paf::http(app.clone(), http).plain_with_http2(),
-    };
+    }
+    .behind(&proxies);
     let admin = Admin { app: app.clone(), http: service.counters(), stop: control.stop.clone() };
     let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
 
@@ -133,24 +129,27 @@ pub async fn serve<K: Stack, S: Store>(
     closed
 }
 
-async fn listen<K: Stack>(stack: &K, addresses: &[SocketAddr]) -> Result<Vec<K::Listener>, ServeError> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        let listener = stack.listen(address).await.map_err(|error| ServeError::Listen { address, error })?;
-        listeners.push(listener);
+/// Listens everywhere, and tells where, with the ports that were chosen.
+async fn listen<K: Stack>(stack: &K, places: &[Place]) -> Result<(Vec<Place>, Vec<K::Listener>), ServeError> {
+    let (mut at, mut listeners) = (Vec::new(), Vec::new());
+    for place in places {
+        let failed = |error| ServeError::Listen { place: place.clone(), error };
+        for listener in stack.listen_at(place).await.map_err(failed)? {
+            at.push(match listener.local() {
+                Ok(Peer::Ip(address)) => Place::Ip(address),
+                _ => place.clone(),
+            });
+            listeners.push(listener);
+        }
     }
-    Ok(listeners)
-}
-
-fn locals(listeners: &[impl Listener]) -> Vec<Peer> {
-    listeners.iter().filter_map(|listener| listener.local().ok()).collect()
+    Ok((at, listeners))
 }
 
 /// The port that browsers are sent to.
-fn port(listen: &[Peer]) -> u16 {
-    let ports = listen.iter().filter_map(|peer| match peer {
-        Peer::Ip(address) => Some(address.port()),
-        Peer::Local => None,
+fn port(listen: &[Place]) -> u16 {
+    let ports = listen.iter().filter_map(|place| match place {
+        Place::Ip(address) => Some(address.port()),
+        _ => None,
     });
     ports.into_iter().next().unwrap_or(443)
 }

@@ -18,8 +18,9 @@ use super::fault::Fault;
 use super::limits::Refusal;
 use super::table::Seat;
 use super::two::PREFACE;
-use super::{HTTP2, Handler, Transport, one, two};
+use super::{HTTP2, Handler, Transport, limited_client, one, two};
 use crate::counters::count;
+use crate::proxy::{Proxied, ProxyError};
 use crate::tls::{Facts, FirstByte};
 
 /// How long a closed connection is read on, so that the answer it was closed with is not lost to a reset.
@@ -47,9 +48,34 @@ impl<H: Handler> Connection<H> {
         Self { handler, transport, peer, seat }
     }
 
-    pub(super) async fn run<F: Flow>(self, flow: F) {
+    /// Serves a connection that begins with a PROXY header.
+    pub(super) async fn run_proxied<F: Flow>(mut self, mut flow: F) {
+        let (shared, proxy) = (Arc::clone(&self.seat.shared), self.peer);
+        let said = timeout(shared.limits.head_time, crate::proxy::read(&mut flow));
+        let Some(said) = self.seat.until_stop(said).await else { return };
+        let said = match said.unwrap_or(Err(ProxyError::Late)) {
+            Ok(said) => said,
+            Err(error) => {
+                count(&shared.counters.malformed);
+                shared.faults.tell(Fault::Proxy(proxy, &error));
+                return;
+            }
+        };
+        if let Some(client) = said.client {
+            self.peer = Peer::Ip(client);
+            if !self.seat.count_for(limited_client(&shared.limits.exempt, self.peer)) {
+                count(&shared.counters.refused);
+                shared.faults.tell(Fault::Refused(self.peer, Refusal::Full));
+                turn_away(flow, &self.transport, (shared.limits.refuse)(Refusal::Full));
+                return;
+            }
+        }
+        self.run(flow, Some(Proxied { proxy, tls: said.tls })).await;
+    }
+
+    pub(super) async fn run<F: Flow>(self, flow: F, proxied: Option<Proxied>) {
         let Self { handler, transport, peer, seat } = self;
-        let caller = |facts| Caller { handler, peer, facts, shared: Arc::clone(&seat.shared) };
+        let caller = |facts| Caller { handler, peer, proxied, facts, shared: Arc::clone(&seat.shared) };
         match transport {
             Transport::Plain { http2: false } => one::run(Ahead::new(Bytes::new(), flow), caller(None), &seat).await,
             Transport::Plain { http2: true } => {

@@ -16,6 +16,7 @@ use super::state::State;
 use super::two::Stream;
 use super::{BoxError, Handler, Shared};
 use crate::counters::count;
+use crate::proxy::Proxied;
 use crate::tls::Facts;
 
 /// Who is told what happens to an exchange.
@@ -71,6 +72,7 @@ impl Watch {
 pub(super) struct Caller<H> {
     pub(super) handler: H,
     pub(super) peer: Peer,
+    pub(super) proxied: Option<Proxied>,
     pub(super) facts: Option<Facts>,
     pub(super) shared: Arc<Shared>,
 }
@@ -84,6 +86,9 @@ impl<H: Handler> Caller<H> {
         }
         count(&self.shared.counters.requests);
         head.extensions.insert(self.peer);
+        if let Some(proxied) = self.proxied {
+            head.extensions.insert(proxied);
+        }
         if let Some(facts) = &self.facts {
             head.extensions.insert(facts.clone());
         }

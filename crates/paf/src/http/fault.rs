@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use device::Peer;
 
 use super::limits::Refusal;
+use crate::proxy::ProxyError;
 
 /// Something that went wrong. Most of it is a client's doing and nothing to worry about.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub enum Fault<'a> {
     Accept(&'a io::Error),
     /// A client was answered without the handler being asked.
     Refused(Peer, Refusal),
+    /// A proxy did not say whose connection it passed on.
+    Proxy(Peer, &'a ProxyError),
     /// A TLS handshake failed.
     Handshake(Peer, &'a io::Error),
     /// A connection ended before its time: the client broke it or the protocol, or the handler failed.
@@ -29,6 +32,7 @@ impl fmt::Display for Fault<'_> {
         match self {
             Self::Accept(error) => write!(f, "cannot accept a connection: {error}"),
             Self::Refused(_, why) => write!(f, "a client was refused with status {}", why.status()),
+            Self::Proxy(_, error) => write!(f, "a proxy's connection was cut: {error}"),
             Self::Handshake(_, error) => write!(f, "a TLS handshake failed: {error}"),
             Self::Connection(_, error) => write!(f, "a connection broke: {error}"),
         }

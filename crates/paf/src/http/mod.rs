@@ -47,8 +47,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
-/// A tower service that answers HTTP requests. The request's extensions hold the [`device::Peer`] and, if it came over
-/// TLS, the [`crate::tls::Facts`].
+/// A tower service that answers HTTP requests. The request's extensions hold the [`device::Peer`]; if it came over TLS, the
+/// [`crate::tls::Facts`]; if it came by a proxy (see [`Service::behind`]), what that said: [`crate::Proxied`].
 pub trait Handler:
     Tower<Request<Body>, Response = Response<Self::Answer>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static
 {
@@ -70,6 +70,8 @@ where
 pub struct Service<H> {
     handler: H,
     transport: Transport,
+    /// Whose connections begin with a PROXY header.
+    proxies: Arc<[Net]>,
     shared: Arc<Shared>,
 }
 
@@ -102,7 +104,8 @@ impl<H: Handler> Service<H> {
     pub fn new(handler: H, limits: Limits) -> Self {
         let table = Table::new(limits.connections, limits.connections_per_client);
         let shared = Shared { limits, table, counters: Arc::default(), faults: Faults::default() };
-        Self { handler, transport: Transport::Plain { http2: false }, shared: Arc::new(shared) }
+        let proxies = Arc::default();
+        Self { handler, transport: Transport::Plain { http2: false }, proxies, shared: Arc::new(shared) }
     }
 
     /// The same service, not encrypted, for clients that begin with HTTP/2 without asking (prior knowledge, RFC 9113
@@ -131,6 +134,14 @@ impl<H: Handler> Service<H> {
     fn over(self, tls: &Tls, protocols: &[&[u8]]) -> Result<Self, TlsError> {
         let acceptor = TlsAcceptor::from(Arc::new(tls.config(protocols)?));
         Ok(Self { transport: Transport::Tls(acceptor), ..self })
+    }
+
+    /// Takes connections that `proxies` pass on: each begins with a header of the PROXY protocol, version 2, which says whose
+    /// it is. Those of others go on without; one of a proxy without is cut. Where a proxy also encrypts towards the service,
+    /// the header comes before TLS.
+    #[must_use]
+    pub fn behind(self, proxies: &[Net]) -> Self {
+        Self { proxies: proxies.into(), ..self }
     }
 
     /// Tells `told` what goes wrong beside the handler. It is called where the fault is met, so it has to be quick; the
@@ -185,11 +196,16 @@ pub async fn serve<H: Handler, L: Listener>(service: Service<H>, mut listener: L
 fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer) {
     let shared = &service.shared;
     count(&shared.counters.accepted);
-    match Table::enter(shared, limited_client(&shared.limits.exempt, peer)) {
+    let is_proxy = service.proxies.iter().any(|net| net.covers(peer));
+    let client = if is_proxy { None } else { limited_client(&shared.limits.exempt, peer) };
+    match Table::enter(shared, client) {
         Some(seat) => {
             shared.counters.open.fetch_add(1, Relaxed);
             let connection = Connection::new(service.handler.clone(), service.transport.clone(), peer, seat);
-            tokio::spawn(connection.run(flow));
+            match is_proxy {
+                true => drop(tokio::spawn(connection.run_proxied(flow))),
+                false => drop(tokio::spawn(connection.run(flow, None))),
+            }
         }
         None => {
             count(&shared.counters.refused);
@@ -202,7 +218,7 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer)
 /// The client whose connections are counted; `None` for those exempt.
 fn limited_client(exempt: &[Net], peer: Peer) -> Option<Client> {
     match peer {
-        Peer::Ip(a) if exempt.iter().any(|net| net.contains(a.ip())) => None,
+        _ if exempt.iter().any(|net| net.covers(peer)) => None,
         Peer::Local => None,
         Peer::Ip(a) => Some(Client::of(a.ip())),
     }

@@ -67,16 +67,16 @@ impl Table {
     pub(super) fn enter(shared: &Arc<Shared>, client: Option<Client>) -> Option<Seat> {
         let table = &shared.table;
         let mut inner = table.inner();
-        if let Some(client) = client
-            && table.most_per_client > 0
-            && inner.clients.get(&client).is_some_and(|&n| n >= table.most_per_client)
-        {
+        if !inner.count(client, table.most_per_client) {
             return None;
         }
         if inner.taken >= table.most {
             // The one evicted leaves a little later; until then one connection too many is open, never more than the
             // seats evicted at once.
-            inner.evict()?;
+            if inner.evict().is_none() {
+                inner.uncount(client);
+                return None;
+            }
             count(&shared.counters.evicted);
         }
         let state = Arc::new(State::new(&shared.limits, Instant::now()));
@@ -90,9 +90,6 @@ impl Table {
         };
         inner.seats[index] = Some(Arc::clone(&state));
         inner.taken += 1;
-        if let Some(client) = client {
-            *inner.clients.entry(client).or_default() += 1;
-        }
         drop(inner);
         Some(Seat { shared: Arc::clone(shared), state, index, client })
     }
@@ -122,6 +119,19 @@ impl Table {
 }
 
 impl Seat {
+    /// Counts the connection for `client`, which became known after it had its place. `false` where the client has as many
+    /// as it may.
+    pub(super) fn count_for(&mut self, client: Option<Client>) -> bool {
+        let table = &self.shared.table;
+        let mut inner = table.inner();
+        inner.uncount(self.client.take());
+        if !inner.count(client, table.most_per_client) {
+            return false;
+        }
+        self.client = client;
+        true
+    }
+
     /// Does `work` unless the connection is cut first.
     pub(super) async fn until_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.until(Order::Cut, work).await
@@ -143,6 +153,28 @@ impl Seat {
 }
 
 impl Inner {
+    /// Counts a connection of `client`; `false` where it has as many as it may.
+    fn count(&mut self, client: Option<Client>, most: usize) -> bool {
+        let Some(client) = client else { return true };
+        let count = self.clients.entry(client).or_default();
+        if most > 0 && *count >= most {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    fn uncount(&mut self, client: Option<Client>) {
+        if let Some(client) = client
+            && let Some(count) = self.clients.get_mut(&client)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&client);
+            }
+        }
+    }
+
     /// Cuts the connection that has waited longest among the next few.
     fn evict(&mut self) -> Option<()> {
         let now = Instant::now();
@@ -180,14 +212,7 @@ impl Drop for Seat {
         }
         inner.seats[self.index] = None;
         inner.free.push(self.index);
-        if let Some(client) = &self.client
-            && let Some(n) = inner.clients.get_mut(client)
-        {
-            *n -= 1;
-            if *n == 0 {
-                inner.clients.remove(client);
-            }
-        }
+        inner.uncount(self.client);
         let stopped = inner.stopped != Order::Run;
         drop(inner);
         self.shared.counters.open.fetch_sub(1, Relaxed);

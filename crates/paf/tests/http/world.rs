@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use device::{Flow, Listener, Peer};
 use http_body_util::{BodyExt, Full};
 use paf::http::{Body, BodyError, Handler, Limits, Service, serve};
-use paf::{Counters, Snapshot, Stop, Tls, tls};
+use paf::{Counters, Proxied, Snapshot, Stop, Tls, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -94,10 +94,11 @@ impl World {
 }
 
 /// Everything that a handler can do to a connection. That it is axum's router proves that one fits.
-fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/peer", get(|Extension(peer): Extension<Peer>| async move { format!("{peer:?}") }))
+        .route("/proxied", get(|proxied: Option<Extension<Proxied>>| async move { format!("{proxied:?}") }))
         .route("/tls", get(|facts: Option<Extension<tls::Facts>>| async move { format!("{facts:?}") }))
         .route(
             "/client",

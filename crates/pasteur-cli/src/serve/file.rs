@@ -177,7 +177,7 @@ mod tests {
                 "\nmax-paste = \"much\"",
                 "line 2: max-paste: invalid value 'much' for '--max-paste <SIZE>': a size is a whole number",
             ),
-            ("listen = \"nowhere\"", "line 1: listen: invalid value 'nowhere' for '--listen <ADDRESS>'"),
+            ("listen = \"nowhere\"", "line 1: listen: invalid value 'nowhere' for '--listen <PLACE>'"),
             ("log-clients = 3", "line 1: log-clients: true or false is needed"),
             ("quota = 1.5", "line 1: quota: a text or a whole number is needed"),
             ("quota = [1]", "line 1: quota: a text or a whole number is needed"),

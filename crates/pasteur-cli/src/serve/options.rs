@@ -1,11 +1,11 @@
 //! What `pasteur serve` takes. Each option is defined here and nowhere else: flag, environment, key of the
 //! configuration file, help, manual and the README's table follow from it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum, ValueHint};
+use device::Place;
 use paf::Net;
 use paf::http::Limits;
 use pasteur::Config;
@@ -15,15 +15,9 @@ use super::units::{duration, seconds, size};
 /// What `pasteur serve` takes.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServeOptions {
-    /// Addresses to listen at
-    #[arg(
-        long,
-        env = "PASTEUR_LISTEN",
-        value_name = "ADDRESS",
-        value_delimiter = ',',
-        default_value = "127.0.0.1:8080"
-    )]
-    pub(crate) listen: Vec<SocketAddr>,
+    /// Where to listen: addresses, as 127.0.0.1:8080 or [::]:80 (which takes IPv4, too); unix:PATH, or unix:PATH?mode=660; systemd, or systemd:NAME, for sockets it passes
+    #[arg(long, env = "PASTEUR_LISTEN", value_name = "PLACE", value_delimiter = ',', default_value = "127.0.0.1:8080")]
+    pub(crate) listen: Vec<Place>,
     /// PEM certificates to speak TLS with, each with those that sign it; the first is for clients that name no host
     #[arg(long, env = "PASTEUR_TLS_CERT", value_name = "FILE", value_delimiter = ',', value_hint = ValueHint::FilePath)]
     pub(crate) tls_cert: Vec<PathBuf>,
@@ -33,9 +27,9 @@ pub(crate) struct ServeOptions {
     /// Speak TLS with a certificate made at each start, which browsers warn of: for trying out
     #[arg(long, env = "PASTEUR_TLS_SELF_SIGNED", action = ArgAction::SetTrue, conflicts_with_all = ["tls_cert", "tls_key"], value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) tls_self_signed: bool,
-    /// Addresses at which plain HTTP is sent to the first of `--listen` under TLS [default: none]
-    #[arg(long, env = "PASTEUR_REDIRECT_HTTP", value_name = "ADDRESS", value_delimiter = ',')]
-    pub(crate) redirect_http: Vec<SocketAddr>,
+    /// Where plain HTTP is sent to the first of `--listen` under TLS [default: none]
+    #[arg(long, env = "PASTEUR_REDIRECT_HTTP", value_name = "PLACE", value_delimiter = ',')]
+    pub(crate) redirect_http: Vec<Place>,
     /// The file that holds the pastes; made if it is not there
     #[arg(long, env = "PASTEUR_STORE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) store: Option<PathBuf>,
@@ -51,16 +45,19 @@ pub(crate) struct ServeOptions {
     /// The longest life of a paste, as 30d [default: for ever]
     #[arg(long, env = "PASTEUR_MAX_EXPIRY", value_name = "TIME", value_parser = seconds)]
     pub(crate) max_expiry: Option<u64>,
-    /// Addresses at which to tell metrics (/metrics) and readiness (/readyz) [default: none]
-    #[arg(long, env = "PASTEUR_ADMIN_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
-    pub(crate) admin_listen: Vec<SocketAddr>,
+    /// Where to tell metrics (/metrics) and readiness (/readyz) [default: none]
+    #[arg(long, env = "PASTEUR_ADMIN_LISTEN", value_name = "PLACE", value_delimiter = ',')]
+    pub(crate) admin_listen: Vec<Place>,
     /// Pastes that a client may create in a minute, and at once; 0 is no limit
     #[arg(long, env = "PASTEUR_CREATE_RATE", value_name = "NUMBER", default_value = "300")]
     pub(crate) create_rate: u32,
     /// Wrong tokens (wrong passwords, that is) that a client may send in a minute, and at once; 0 is no limit
     #[arg(long, env = "PASTEUR_WRONG_TOKEN_RATE", value_name = "NUMBER", default_value = "30")]
     pub(crate) wrong_token_rate: u32,
-    /// Reverse proxies that are believed about their clients' addresses, as 10.0.0.0/8
+    /// Proxies whose connections begin with a PROXY header, version 2, that says whose they are, as 10.0.0.0/8; `unix` is this machine's by a Unix socket
+    #[arg(long, env = "PASTEUR_PROXY_PROTOCOL", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) proxy_protocol: Vec<Net>,
+    /// Reverse proxies whose headers are believed about their clients' addresses, as 10.0.0.0/8; `unix` is this machine's by a Unix socket
     #[arg(long, env = "PASTEUR_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<Net>,
     /// The header in which those proxies tell it; they have to set it themselves, or remove it
@@ -139,6 +136,7 @@ impl ServeOptions {
             max_expiry: self.max_expiry,
             create_rate: self.create_rate,
             wrong_token_rate: self.wrong_token_rate,
+            proxy_protocol: self.proxy_protocol.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             forwarded_header: match self.forwarded_header {
                 ForwardedHeader::XForwardedFor => pasteur::ForwardedHeader::XForwardedFor,

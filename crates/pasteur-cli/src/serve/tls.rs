@@ -1,11 +1,12 @@
 //! The server's certificates: read from files, and read again when the operator says so; or made for trying out.
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use device::Place;
 use paf::Tls;
 use paf::tls::{Identity, TlsError};
 use rcgen::{CertificateParams, DnType, KeyPair};
@@ -80,10 +81,14 @@ fn read(provider: &CryptoProvider, files: &[(PathBuf, PathBuf)]) -> Result<Vec<I
 
 /// A certificate for this machine's own name and the addresses that are listened at. Its key is never stored. Its
 /// fingerprint is told, so that a browser's warning can be compared with it.
-fn self_signed(provider: &CryptoProvider, listen: &[SocketAddr]) -> Result<Identity, Failure> {
+fn self_signed(provider: &CryptoProvider, listen: &[Place]) -> Result<Identity, Failure> {
     let failure = |error: rcgen::Error| Failure::Tls(error.to_string());
     let mut names = vec![String::from("localhost")];
-    let mut addresses: Vec<IpAddr> = listen.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified()).collect();
+    let ip = |place: &Place| match place {
+        Place::Ip(address) => Some(address.ip()).filter(|ip| !ip.is_unspecified()),
+        _ => None,
+    };
+    let mut addresses: Vec<IpAddr> = listen.iter().filter_map(ip).collect();
     addresses.dedup();
     names.extend(addresses.iter().map(IpAddr::to_string));
     let mut params = CertificateParams::new(names).map_err(failure)?;

@@ -59,7 +59,7 @@ impl Place {
 
 /// Runs what has to fail; gives its exit code and what it said.
 pub(crate) fn fails(mut command: Command) -> (i32, String) {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let code = wait(&mut child);
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -97,7 +97,17 @@ impl Server {
 
     /// Starts a server and waits until it has told `count` addresses.
     pub(crate) fn listening(mut command: Command, count: usize) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::null());
+        Self::run(command, count)
+    }
+
+    /// Starts a server whose standard input is set already.
+    pub(crate) fn given(command: Command) -> Self {
+        Self::run(command, 1)
+    }
+
+    fn run(mut command: Command, count: usize) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let log = thread::spawn(move || {
             let mut log = String::new();

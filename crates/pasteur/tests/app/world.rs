@@ -39,8 +39,12 @@ impl World {
 
     /// A server whose configuration `change` has changed, with a quota.
     pub(crate) async fn with(change: impl FnOnce(&mut Config), quota: Option<u64>) -> Self {
-        let mut config =
-            Config { listen: vec![PUBLIC], admin_listen: vec![ADMIN], max_paste: 8 << 20, ..Config::default() };
+        let mut config = Config {
+            listen: vec![PUBLIC.into()],
+            admin_listen: vec![ADMIN.into()],
+            max_paste: 8 << 20,
+            ..Config::default()
+        };
         change(&mut config);
         let clock = SimClock::new(Timestamp(NOW));
         let disk = SimBlock::new();
