@@ -6,6 +6,7 @@
 
 mod client;
 mod counters;
+pub mod files;
 pub mod http;
 mod proxy;
 mod redirect;

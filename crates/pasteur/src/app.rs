@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::origin::{Origin, origin};
 use crate::rate::Rate;
 use crate::route::Route;
-use crate::site::{MISSING, SHOW, Site};
+use crate::site::{SHOW, Site};
 use crate::{handlers, headers, openapi};
 
 /// The application over a store. Cloning it gives another handle.
@@ -81,7 +81,8 @@ impl<S: Store> App<S> {
         headers::secure(response.headers_mut(), origin.tls);
         let len = response.body().len();
         if head.method == Method::HEAD {
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(len));
+            // A file's answer has said it already, and has no body.
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(len));
             *response.body_mut() = Answer::empty();
         }
         let took = self.clock.monotonic().saturating_sub(start);
@@ -114,19 +115,14 @@ impl<S: Store> App<S> {
     }
 
     fn page(&self, path: &str, head: &Parts) -> Outcome {
-        if let Some(page) = self.site.answer(path, &head.headers) {
+        if let Some(page) = self.site.answer(path, &head.method, &head.headers) {
             return Ok(page);
         }
         // A person gets a page, a program a problem document.
         let wants_page =
             head.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|a| a.contains("text/html"));
-        match self.site.answer(MISSING, &head.headers) {
-            Some(mut page) if wants_page && page.status() == StatusCode::OK => {
-                *page.status_mut() = StatusCode::NOT_FOUND;
-                Ok(page)
-            }
-            _ => Err(Problem::new(Kind::NoRoute).into()),
-        }
+        let page = wants_page.then(|| self.site.missing(&head.method, &head.headers)).flatten();
+        page.ok_or_else(|| Problem::new(Kind::NoRoute).into())
     }
 }
 

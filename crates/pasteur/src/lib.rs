@@ -16,7 +16,6 @@ mod log;
 mod metrics;
 mod openapi;
 mod origin;
-mod range;
 mod rate;
 mod route;
 mod serve;

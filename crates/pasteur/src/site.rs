@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use docteur::{Cache, Encoding, Image, Kind, Limits, Memory, Walk};
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
+use paf::files::{Coding, File, Whole};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -14,31 +14,17 @@ use crate::answer::Answer;
 /// The page that shows a paste.
 pub(crate) const SHOW: &str = "/paste.html";
 /// The page for addresses that are none, if the image has one.
-pub(crate) const MISSING: &str = "/404.html";
+const MISSING: &str = "/404.html";
 
+/// Characters of a hash that tell files apart.
+const TAG: usize = 22;
 /// The most bytes of a site, all encodings of its files together.
 const MOST: usize = 256 << 20;
 
 /// The site: every file, checked against its hash and ready to be sent.
 #[derive(Debug)]
 pub struct Site {
-    files: HashMap<String, File>,
-}
-
-#[derive(Debug)]
-struct File {
-    media_type: HeaderValue,
-    cache: HeaderValue,
-    vary: bool,
-    /// Smallest first; the identity is last.
-    variants: Vec<Variant>,
-}
-
-#[derive(Debug)]
-struct Variant {
-    encoding: Encoding,
-    body: Bytes,
-    etag: HeaderValue,
+    files: HashMap<String, File<Bytes>>,
 }
 
 /// Why a site cannot be served.
@@ -71,27 +57,24 @@ impl Site {
         while let Some(entry) = walk.next(&image, &mut cache).map_err(damaged)? {
             let Kind::File(content) = entry.kind else { continue };
             let path = format!("/{}", str::from_utf8(&entry.path).map_err(damaged)?);
-            let mut variants = Vec::new();
-            for (encoding, content) in entry.encodings.into_iter().chain([(Encoding::Identity, content)]) {
+            let mut read = |content| {
                 // All of it stays in memory, and an image can say a lot in a few bytes.
-                let body = image.read_all(&mut cache, &content, MOST - total).map_err(damaged)?;
+                let body = Bytes::from(image.read_all(&mut cache, content, MOST - total).map_err(damaged)?);
                 total += body.len();
-                let etag = etag(&Sha256::digest(&body).into())?;
-                variants.push(Variant { encoding, body: body.into(), etag });
-            }
-            variants.sort_by_key(|v| (v.body.len(), v.encoding == Encoding::Identity));
-            let media_type = entry.media_type.as_deref().unwrap_or("application/octet-stream");
-            let ready = File {
-                media_type: HeaderValue::try_from(media_type).map_err(|_| SiteError::MediaType(path.clone()))?,
-                // The name of an asset holds its content's hash: it never changes.
-                cache: HeaderValue::from_static(if path.starts_with("/assets/") {
-                    "public, max-age=31536000, immutable"
-                } else {
-                    "no-cache"
-                }),
-                vary: variants.len() > 1,
-                variants,
+                let tag = api::Token::encode_hash(&Sha256::digest(&body).into());
+                Ok::<_, SiteError>((body, tag[..TAG].to_owned()))
             };
+            let (body, tag) = read(&content)?;
+            let media_type = entry.media_type.as_deref().unwrap_or("application/octet-stream");
+            let file = File::new(media_type, body, &tag);
+            let mut file = file.map_err(|_| SiteError::MediaType(path.clone()))?;
+            for (encoding, content) in &entry.encodings {
+                let Some(coding) = coding(*encoding) else { continue };
+                let (body, tag) = read(content)?;
+                file = file.also(coding, body, &tag).map_err(damaged)?;
+            }
+            // The name of an asset holds its content's hash: it never changes.
+            let ready = if path.starts_with("/assets/") { file.immutable() } else { file };
             files.insert(path, ready);
         }
         for page in ["/index.html", SHOW] {
@@ -102,118 +85,34 @@ impl Site {
         Ok(Self { files })
     }
 
-    /// The file at `path`, in the smallest encoding that the client takes; 304 where it has it already.
-    pub(crate) fn answer(&self, path: &str, request: &HeaderMap) -> Option<Response<Answer>> {
-        let file = self.files.get(path)?;
-        let accepts = Accepted::of(request);
-        // The identity is always an answer: refusing it would help nobody.
-        let variant = file.variants.iter().find(|v| accepts.takes(v.encoding)).or(file.variants.last())?;
-        let known = request.get_all(IF_NONE_MATCH).iter().any(|tags| matches(tags, &variant.etag));
-        let mut response = Response::new(if known { Answer::empty() } else { Answer::whole(variant.body.clone()) });
-        let headers = response.headers_mut();
-        if !known {
-            headers.insert(CONTENT_TYPE, file.media_type.clone());
-            if variant.encoding != Encoding::Identity {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(variant.encoding.token()));
-            }
-        }
-        headers.insert(CACHE_CONTROL, file.cache.clone());
-        headers.insert(ETAG, variant.etag.clone());
-        if file.vary {
-            headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        }
-        if known {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        }
-        Some(response)
+    /// The answer with the file at `path`.
+    pub(crate) fn answer(&self, path: &str, method: &Method, request: &HeaderMap) -> Option<Response<Answer>> {
+        Some(self.files.get(path)?.answer(method, request).map(sent))
     }
+
+    /// The page for addresses that are none.
+    pub(crate) fn missing(&self, method: &Method, request: &HeaderMap) -> Option<Response<Answer>> {
+        let mut page = self.files.get(MISSING)?.unconditional(method, request).map(sent);
+        *page.status_mut() = StatusCode::NOT_FOUND;
+        Some(page)
+    }
+}
+
+fn sent(body: Option<Whole>) -> Answer {
+    body.map_or_else(Answer::empty, |body| Answer::whole(body.into_bytes()))
+}
+
+/// `None` of an encoding that HTTP knows nothing of.
+fn coding(encoding: Encoding) -> Option<Coding> {
+    Some(match encoding {
+        Encoding::Identity => Coding::Identity,
+        Encoding::Brotli => Coding::Brotli,
+        Encoding::Zstd => Coding::Zstd,
+        Encoding::Gzip => Coding::Gzip,
+        _ => return None,
+    })
 }
 
 fn damaged<E: std::fmt::Display>(error: E) -> SiteError {
     SiteError::Image(error.to_string())
-}
-
-fn etag(hash: &[u8; 32]) -> Result<HeaderValue, SiteError> {
-    let tag = api::Token::encode_hash(hash);
-    HeaderValue::try_from(format!("\"{}\"", &tag[..22])).map_err(damaged)
-}
-
-/// Whether an `If-None-Match` line holds the tag (weak comparison, RFC 9110 section 13.1.2).
-fn matches(line: &HeaderValue, etag: &HeaderValue) -> bool {
-    let (Ok(line), Ok(etag)) = (line.to_str(), etag.to_str()) else { return false };
-    line.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-/// The encodings that a request accepts (RFC 9110 section 12.5.3).
-#[derive(Clone, Copy, Default)]
-struct Accepted([Option<bool>; 4]);
-
-impl Accepted {
-    fn of(request: &HeaderMap) -> Self {
-        let mut accepted = Self::default();
-        let mut rest = None;
-        for line in request.get_all(ACCEPT_ENCODING) {
-            for item in line.to_str().unwrap_or_default().split(',') {
-                let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-                let name = name.trim();
-                let takes = !is_zero(parameters);
-                if name == "*" {
-                    rest = Some(takes);
-                }
-                for encoding in Encoding::ALL {
-                    if name.eq_ignore_ascii_case(encoding.token()) {
-                        accepted.0[usize::from(encoding.code())] = Some(takes);
-                    }
-                }
-            }
-        }
-        for slot in &mut accepted.0 {
-            *slot = slot.or(rest);
-        }
-        accepted
-    }
-
-    fn takes(self, encoding: Encoding) -> bool {
-        let said = self.0[usize::from(encoding.code())];
-        said.unwrap_or(encoding == Encoding::Identity)
-    }
-}
-
-/// Whether parameters say `q=0`.
-fn is_zero(parameters: &str) -> bool {
-    parameters.split(';').any(|p| {
-        p.trim()
-            .strip_prefix("q=")
-            .or(p.trim().strip_prefix("Q="))
-            .is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accepted(line: &'static str) -> [bool; 4] {
-        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(line))]);
-        Encoding::ALL.map(|e| Accepted::of(&headers).takes(e))
-    }
-
-    #[test]
-    fn reads_accept_encoding() {
-        assert_eq!(Encoding::ALL.map(Encoding::token), ["identity", "br", "zstd", "gzip"]);
-        assert_eq!(accepted("gzip, deflate, br, zstd"), [true, true, true, true]);
-        assert_eq!(accepted("gzip;q=1.0, br;q=0"), [true, false, false, true]);
-        assert_eq!(accepted("*"), [true, true, true, true]);
-        assert_eq!(accepted("*;q=0, gzip"), [false, false, false, true]);
-        assert_eq!(accepted(""), [true, false, false, false]);
-    }
-
-    #[test]
-    fn compares_tags_weakly() {
-        let tag = HeaderValue::from_static("\"a\"");
-        for (line, known) in [("\"a\"", true), ("W/\"a\"", true), ("\"b\", \"a\"", true), ("*", true), ("\"b\"", false)]
-        {
-            assert_eq!(matches(&HeaderValue::from_static(line), &tag), known, "{line}");
-        }
-    }
 }

@@ -8,6 +8,7 @@ use futures_util::stream;
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
+use paf::files::{Asked, asked};
 use store::{Error as StoreError, Reader, Record, State, Store};
 
 use super::{LEASE, json, token};
@@ -15,7 +16,6 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
 use crate::origin::Origin;
-use crate::range::{Asked, asked};
 
 /// While a claimed paste is being read, its lease is renewed this often.
 const RENEW_EVERY: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks of content of `size` bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// Everything: no range, one in another unit, several, or one that is not well formed (section 14.2 lets it be ignored).
     Whole,
     /// These bytes; never empty.
@@ -14,7 +14,8 @@ pub(crate) enum Asked {
 }
 
 /// Reads a `Range` header's value.
-pub(crate) fn asked(value: &str, size: u64) -> Asked {
+#[must_use]
+pub fn asked(value: &str, size: u64) -> Asked {
     let Some((unit, set)) = value.split_once('=') else { return Asked::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return Asked::Whole;
