@@ -47,9 +47,9 @@ impl Run {
         let text = b"The quick brown fox jumps over the lazy dog.\r\n";
         // (name, chunks, at least this much of memmem's rate, at least this much of multer's)
         let bodies = [
-            ("random file", file(&random(4 * CHUNK), size), Some(0.75), Some(2.0)),
-            ("near-boundary file", file(&near.repeat(4 * CHUNK / near.len() + 1), size), Some(1.0), None),
-            ("lines of text", file(&text.repeat(4 * CHUNK / text.len() + 1), size), None, None),
+            ("random file", file(&random(2 * CHUNK), size), Some(0.75), Some(2.0)),
+            ("near-boundary file", file(&near.repeat(2 * CHUNK / near.len() + 1), size), Some(1.0), None),
+            ("lines of text", file(&text.repeat(2 * CHUNK / text.len() + 1), size), None, None),
             ("small fields", cut(&small(fields)), None, Some(4.0)),
         ];
         for (name, chunks, of_memmem, of_multer) in bodies {

@@ -1,24 +1,54 @@
-//! A form read in the plainest way: all of it in memory, one byte after the other, no limits, no nesting.
+//! A form read in the plainest way: all of it in memory, one byte after the other, what is inside a part once more from the
+//! start, no limits but the depth.
 
-use multipart_form::{Boundary, Disposition};
+use multipart_form::{Boundary, ContentType, Disposition};
 
-use crate::events::Fields;
+use crate::events::{Fields, Told};
 
-/// The parts, or `None` for a form that is none.
-pub(crate) fn read(boundary: &Boundary, body: &[u8]) -> Option<Vec<(Fields, Vec<u8>)>> {
-    let delimiter = [b"--", boundary.as_str().as_bytes()].concat();
-    let mut parts = Vec::new();
+/// What is told of a form whose multiparts may be `depth` deep (those deeper are a fault, and with 0 none is looked for), or
+/// `None` for a form that is none.
+pub(crate) fn read(boundary: &Boundary, body: &[u8], depth: usize) -> Option<Vec<Told>> {
+    let mut told = Vec::new();
+    multipart(std::slice::from_ref(boundary), body, depth, &mut told)?;
+    told.push(Told::Done);
+    Some(told)
+}
+
+/// The multipart of the last of `boundaries`; the others are of those around it.
+fn multipart(boundaries: &[Boundary], body: &[u8], depth: usize, told: &mut Vec<Told>) -> Option<()> {
+    let delimiter = [b"--", boundaries.last()?.as_str().as_bytes()].concat();
     let (before, mut line) = content(body, 0, &delimiter)?;
     if line.close {
-        return before.chunks(2).all(|pair| pair == b"\r\n").then_some(parts);
+        return before.chunks(2).all(|pair| pair == b"\r\n").then_some(());
     }
     while !line.close {
         let (fields, start) = header(body, line.end)?;
         let (content, next) = content(body, start, &delimiter)?;
-        parts.push((fields, content.to_vec()));
+        match inner(&fields).filter(|inner| depth > 0 && !boundaries.contains(inner)) {
+            Some(_) if boundaries.len() >= depth => return None,
+            Some(inner) => {
+                told.push(Told::Enter(fields));
+                multipart(&[boundaries, &[inner]].concat(), content, depth, told)?;
+                told.push(Told::Leave);
+            }
+            None => {
+                told.push(Told::Part(fields));
+                if !content.is_empty() {
+                    told.push(Told::Body(content.to_vec()));
+                }
+                told.push(Told::End(0));
+            }
+        }
         line = next;
     }
-    Some(parts)
+    Some(())
+}
+
+/// The boundary of the multipart that a part with these fields is.
+fn inner(fields: &Fields) -> Option<Boundary> {
+    let (_, value) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))?;
+    let value = ContentType::parse(value)?;
+    if value.is_multipart() { value.boundary().ok() } else { None }
 }
 
 struct Line {

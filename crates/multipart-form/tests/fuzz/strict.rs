@@ -1,8 +1,8 @@
 //! Target: the strict layer refuses, and tells nothing else than the lenient one does.
 
-use multipart_form::{Boundary, ErrorKind, Limits, Parser};
+use multipart_form::{Boundary, ContentType, Disposition, ErrorKind, Limit, Limits, Parser};
 
-use crate::events::{Told, tell};
+use crate::events::{Fields, Told, tell};
 use crate::input::{Input, Numbers};
 
 /// Options, a seed for splits, a Content-Type up to a line feed, a body.
@@ -27,38 +27,65 @@ pub(crate) fn run(data: &[u8]) {
     let mut numbers = Numbers::new(u64::from(seed));
     assert_eq!(tell(strict().unwrap(), &numbers.pieces(body)), told);
     let lenient = tell(Parser::new(boundary.unwrap(), limits.clone()).nested(nested), &[body]);
-    match told.last() {
-        Some(Told::Fault(
-            kind @ (ErrorKind::MissingDisposition
-            | ErrorKind::MissingName
-            | ErrorKind::NotFormData
-            | ErrorKind::NoBoundary
-            | ErrorKind::BadBoundary
-            | ErrorKind::UnknownEncoding
-            | ErrorKind::MalformedHeader("two Content-Types" | "two Content-Transfer-Encodings")),
-            ..,
-        )) => assert!(lenient.starts_with(&told[..told.len() - 1]), "{kind:?}"),
-        _ => {
-            assert_eq!(told, lenient);
-            named(&told);
-        }
-    }
-}
-
-/// Every part of the outermost multipart that is told of has a disposition.
-fn named(told: &[Told]) {
-    let mut depth = 0;
-    for told in told {
-        match told {
-            Told::Enter(fields) | Told::Part(fields) if depth == 0 => {
-                assert!(fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-disposition")));
-            }
-            _ => {}
-        }
+    let at = told.iter().zip(&lenient).take_while(|(a, b)| a == b).count();
+    let (mut depth, mut refused) = (0, None);
+    for told in &lenient[..lenient.len().min(at + 1)] {
+        refused = match told {
+            Told::Enter(fields) | Told::Part(fields) => defect(fields, depth == 0),
+            _ => None,
+        };
         match told {
             Told::Enter(_) => depth += 1,
             Told::Leave => depth -= 1,
             _ => {}
         }
+        if refused.is_some() {
+            break;
+        }
     }
+    match (refused, &told[at..]) {
+        (None, []) => assert_eq!(told.len(), lenient.len()),
+        (Some(defect), [Told::Fault(kind, ..)]) => assert_eq!(*kind, defect),
+        // What was wrong was told before the limit of depth was met, which lenient reading met at the same part.
+        (None, [Told::Fault(kind, ..)]) => {
+            assert!(
+                matches!(lenient[at..], [Told::Fault(ErrorKind::Limit { which: Limit::Depth, .. }, ..)]),
+                "{kind:?}"
+            );
+        }
+        (refused, rest) => panic!("{refused:?} is wrong, told is {rest:?}"),
+    }
+}
+
+/// What a form's part may not be, read off its fields in the order of the strict layer's words.
+fn defect(fields: &Fields, outermost: bool) -> Option<ErrorKind> {
+    let values = |name: &[u8]| -> Vec<&[u8]> {
+        fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| &value[..]).collect()
+    };
+    if outermost {
+        let Some(value) = values(b"content-disposition").pop() else { return Some(ErrorKind::MissingDisposition) };
+        let value = Disposition::parse(value).unwrap();
+        if !value.is_form_data() {
+            return Some(ErrorKind::NotFormData);
+        }
+        if value.name().is_none() {
+            return Some(ErrorKind::MissingName);
+        }
+    }
+    let types = values(b"content-type");
+    if types.len() > 1 {
+        return Some(ErrorKind::MalformedHeader("two Content-Types"));
+    }
+    let encodings = values(b"content-transfer-encoding");
+    if encodings.len() > 1 {
+        return Some(ErrorKind::MalformedHeader("two Content-Transfer-Encodings"));
+    }
+    if let [encoding] = encodings[..] {
+        let known = [&b"7bit"[..], b"8bit", b"binary", b"base64", b"quoted-printable"];
+        if !known.iter().any(|known| known.eq_ignore_ascii_case(encoding)) {
+            return Some(ErrorKind::UnknownEncoding);
+        }
+    }
+    let value = ContentType::parse(types.first()?).filter(ContentType::is_multipart)?;
+    value.boundary().err().map(|error| error.kind())
 }
