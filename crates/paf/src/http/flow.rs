@@ -1,4 +1,5 @@
-//! A flow that tells its connection's state what moves, and holds back the HTTP library's own answers.
+//! A flow of HTTP/1.1 that tells its connection's state what moves, spoils what is not clearly framed, and holds back the
+//! HTTP library's own answers.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::Framing;
 use super::limits::Refusal;
 use super::state::State;
 use crate::Counters;
@@ -17,13 +19,14 @@ pub(super) struct Watched<F> {
     pub(super) flow: F,
     state: Arc<State>,
     counters: Arc<Counters>,
+    framing: Framing,
     /// What was answered instead of asking the handler.
     pub(super) refusal: Option<Refusal>,
 }
 
 impl<F> Watched<F> {
     pub(super) fn new(flow: F, state: Arc<State>, counters: Arc<Counters>) -> Self {
-        Self { flow, state, counters, refusal: None }
+        Self { flow, state, counters, framing: Framing::new(), refusal: None }
     }
 
     fn holds_back(&mut self, answer: &[u8]) -> bool {
@@ -52,6 +55,7 @@ impl<F: AsyncRead + Unpin> AsyncRead for Watched<F> {
         ready!(Pin::new(&mut self.flow).poll_read(cx, buf))?;
         let n = buf.filled().len() - before;
         if n > 0 {
+            self.framing.look(&mut buf.filled_mut()[before..]);
             self.counters.received.fetch_add(n as u64, Relaxed);
             self.state.received();
         }

@@ -10,6 +10,7 @@ mod connection;
 mod exchange;
 mod fault;
 mod flow;
+mod framing;
 mod limits;
 mod one;
 mod pace;

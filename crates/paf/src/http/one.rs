@@ -50,6 +50,8 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let service = Dispatch { caller, seat };
     let mut http = http1::Builder::new()
         .header_read_timeout(None)
+        // A client that has said all it has to say still wants its answers (RFC 9112 section 9.6).
+        .half_close(true)
         .max_headers(limits.head_lines)
         .max_header_size(limits.head_bytes)
         .max_buf_size(MOST_BUFFER.max(limits.head_bytes).max(LEAST_BUFFER))

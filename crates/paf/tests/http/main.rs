@@ -7,6 +7,7 @@ mod frames;
 mod heads;
 mod proxies;
 mod room;
+mod smuggling;
 mod stopping;
 mod tls;
 mod two;
