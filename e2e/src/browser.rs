@@ -322,12 +322,12 @@ impl Browser {
         self.driver.cdp("Emulation.setEmulatedMedia", media).await.map(drop)
     }
 
-    /// Turns scripts off, for all pages opened from now on.
+    /// Whether the scripts of all pages opened from now on run.
     ///
     /// # Errors
     /// The browser is gone.
-    pub async fn scripts_off(&self) -> Result<()> {
-        self.driver.cdp("Emulation.setScriptExecutionDisabled", json!({"value": true})).await.map(drop)
+    pub async fn scripts(&self, run: bool) -> Result<()> {
+        self.driver.cdp("Emulation.setScriptExecutionDisabled", json!({"value": !run})).await.map(drop)
     }
 
     /// All the text that a screen reader finds on the page; without running a script there.

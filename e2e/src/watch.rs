@@ -33,7 +33,8 @@ impl Watch {
 
     /// Takes an entry of the log `browser`.
     pub(crate) fn console(&mut self, entry: &Value) {
-        if entry["level"] == "SEVERE" {
+        // Advice on how a page might be written has the level DEBUG.
+        if entry["level"] == "SEVERE" || entry["level"] == "WARNING" {
             self.errors.push(entry["message"].as_str().unwrap_or_default().to_owned());
         }
     }

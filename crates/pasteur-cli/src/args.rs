@@ -33,7 +33,8 @@ Exit codes:
   5  the server cannot be reached, or the connection broke off for good
   6  the server refused: a limit, too many requests, or full
   7  a file or folder of this machine
-  8  the content was altered or is damaged";
+  8  the content was altered or is damaged
+  141  standard output was closed, as by head: nothing is said";
 
 const PUT_EXAMPLES: &str = "\
 Examples:
@@ -92,7 +93,7 @@ pub(crate) struct PutArgs {
     /// Files to send; - is text from standard input, as is no FILE at all
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
-    /// Send this text (other users of this machine can see it while the command runs)
+    /// Send this text (other users of this machine can see it while the command runs); - is standard input
     #[arg(short = 'T', long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
     /// Send standard input as a file of this name, not as text

@@ -36,6 +36,9 @@ pub(crate) enum Failure {
     /// A file, folder, or standard stream of this machine.
     #[error("{doing} {path}: {source}", path = .path.display())]
     Local { doing: &'static str, path: PathBuf, source: io::Error },
+    /// Whoever read standard output reads no more, as `head` does when it has enough. Nobody is told of it.
+    #[error("nobody reads standard output any more")]
+    HungUp,
     /// What is to be sent is not as it was announced.
     #[error("{0}")]
     Input(String),
@@ -60,6 +63,8 @@ pub(crate) mod code {
     pub(crate) const REFUSED: u8 = 6;
     pub(crate) const LOCAL: u8 = 7;
     pub(crate) const DAMAGED: u8 = 8;
+    /// As shells have it for a program that SIGPIPE ended.
+    pub(crate) const HUNG_UP: u8 = 128 + 13;
 }
 
 /// A failure, as `--json` prints it on standard error.
@@ -82,6 +87,14 @@ impl Failure {
         Self::Local { doing, path: path.as_ref().to_owned(), source }
     }
 
+    /// A failure to write to standard output.
+    pub(crate) fn stdout(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => Self::HungUp,
+            _ => Self::local("cannot write to", "standard output", source),
+        }
+    }
+
     /// The exit code that tells scripts of it.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -95,6 +108,7 @@ impl Failure {
             Self::Network { .. } | Self::NotPasteur { .. } => code::NETWORK,
             Self::Local { .. } | Self::Input(_) => code::LOCAL,
             Self::Damaged(_) => code::DAMAGED,
+            Self::HungUp => code::HUNG_UP,
             Self::Form(_) | Self::Random(_) => code::OTHER,
         }
     }
@@ -109,6 +123,9 @@ impl Failure {
 
     /// Tells of the failure on standard error, and gives the program's end.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
+        if matches!(self, Self::HungUp) {
+            return ExitCode::from(self.code());
+        }
         if json {
             let problem = if let Self::Problem(problem) = self { Some(&**problem) } else { None };
             let body = Body { exit_code: self.code(), message: self.to_string(), problem };

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let result = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    result.map_err(|e| Failure::local("cannot write to", "standard output", e))
+    result.map_err(Failure::stdout)
 }
 
 /// Prints a document to standard output, on one line.

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &RmArgs) -> Result<(), Failure> {
             let found = found.map_err(|(path, e)| Failure::local("cannot read", path, e))?;
             found.flatten().ok_or_else(|| {
                 Failure::SecretNeeded(
-                    "this paste was not made here, so its delete token is needed: --token-file FILE".to_owned(),
+                    "no delete token of this paste is kept here, for it was not made here or is deleted: --token-file FILE".to_owned(),
                 )
             })?
         }

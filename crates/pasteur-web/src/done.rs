@@ -21,6 +21,7 @@ pub(crate) struct Done {
     card: HtmlElement,
     heading: HtmlElement,
     link: HtmlInputElement,
+    who: Element,
     facts: Element,
     dialog: HtmlDialogElement,
     /// What Delete deletes. It is kept in this page's memory and nowhere else.
@@ -34,6 +35,7 @@ impl Done {
             card: dom::by_id("done")?,
             heading: dom::by_id("done-title")?,
             link: dom::by_id("link")?,
+            who: dom::by_id("who")?,
             facts: dom::by_id("facts")?,
             dialog: dom::by_id("confirm")?,
             created: Rc::default(),
@@ -53,9 +55,16 @@ impl Done {
         if header.burn {
             self.fact("Burns after reading");
         }
-        if header.kdf.is_some() {
+        let needed = if header.kdf.is_some() {
             self.fact("Needs the password, too");
-        }
+            "this link and the password"
+        } else {
+            "this link"
+        };
+        dom::text(
+            &self.who,
+            &format!("Whoever has {needed} can read it. The part after the # is the key; the server never sees it."),
+        );
         *self.created.borrow_mut() = Some((created.id, created.delete_token));
         dom::show(&self.card, true);
         self.panel.say("The paste is sealed and stored. Its link is ready.");

@@ -51,6 +51,7 @@ const NAUGHTY: &str = r#"<!doctype html><html lang="en"><head><title>Naughty</ti
 
 const NAUGHTY_SCRIPT: &str = r"
 console.error('went wrong');
+console.warn('might go wrong');
 document.cookie = 'a=b';
 fetch('/sent', {method: 'POST', body: 'the secret of the paste', mode: 'cors'}).then(() => document.title = 'Done');
 setTimeout(() => { throw new Error('thrown'); });";
@@ -124,6 +125,7 @@ fn needs_chromium_what_must_not_happen_is_seen() -> Result<()> {
         let expected = [
             "wrote to the console: http://127.0.0.1",
             "\"went wrong\"",
+            "\"might go wrong\"",
             "Error: thrown",
             "policy violated: script-src-elem by inline",
             "policy violated: img-src by data",

@@ -61,6 +61,10 @@ fn needs_chromium_a_link_of_something_else_opens_nothing_and_burns_nothing() -> 
         // An id that was cut leads to no page of a paste.
         let answer = world.server.get(&format!("/{}", &id(&mine)[..11])).await?;
         ensure!(answer.status == 404, "a cut id was answered by {}", answer.status);
+        // In words, to a person.
+        browser.open(&format!("{}/{}", world.server.origin(), &id(&mine)[..11])).await?;
+        let said = browser.readable().await?;
+        ensure!(said.contains("cut") && said.contains("New paste"), "the page says {said:?}");
 
         browser.open(&mine).await?;
         browser.press("button", "Read and destroy").await?;

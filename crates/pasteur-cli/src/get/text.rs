@@ -28,7 +28,7 @@ impl<W: Write> TextOut<W> {
     /// Writes the next piece.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let result = if self.terminal { self.write_harmless(bytes) } else { self.to.write_all(bytes) };
-        result.map_err(failure)
+        result.map_err(Failure::stdout)
     }
 
     /// Ends the text; a terminal's prompt then begins a line of its own.
@@ -36,7 +36,7 @@ impl<W: Write> TextOut<W> {
         let result =
             if self.terminal && !self.held.is_empty() { self.to.write_all("\u{FFFD}".as_bytes()) } else { Ok(()) };
         let line = if self.terminal && !self.ended_line { self.to.write_all(b"\n") } else { Ok(()) };
-        result.and(line).and_then(|()| self.to.flush()).map_err(failure)
+        result.and(line).and_then(|()| self.to.flush()).map_err(Failure::stdout)
     }
 
     fn write_harmless(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -65,10 +65,6 @@ fn whole_characters(bytes: &[u8]) -> usize {
         return if back + 1 < needs { bytes.len() - back - 1 } else { bytes.len() };
     }
     bytes.len()
-}
-
-fn failure(e: io::Error) -> Failure {
-    Failure::local("cannot write to", "standard output", e)
 }
 
 #[cfg(test)]

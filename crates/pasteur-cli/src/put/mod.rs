@@ -5,6 +5,8 @@
 mod plaintext;
 mod source;
 
+use std::io;
+
 use api::{Created, Expiry, Kdf, Kind, Problem, PublicHeader, ServerLimits};
 use envelope::{Keys, Link, LinkSecret, Stretched, sealed_len};
 use serde::Serialize;
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &PutArgs) -> Result<(), Failure> {
     let url = done.link.to_url();
     let remembered = !args.no_history && remember(&done, args.output.quiet);
     if args.output.json {
-        return crate::print_json(&Report {
+        let report = Report {
             link: &url,
             server: server.base(),
             id: done.created.id,
@@ -65,7 +67,8 @@ pub(crate) fn run(args: &PutArgs) -> Result<(), Failure> {
             size: done.size,
             burn: args.burn,
             password: password.is_some(),
-        });
+        };
+        return crate::print_json(&report).map_err(unlinked);
     }
     if !args.output.quiet {
         let end = human::end(done.created.expires_at, human::now());
@@ -78,7 +81,7 @@ pub(crate) fn run(args: &PutArgs) -> Result<(), Failure> {
             eprintln!("To delete {place} this token is needed: {}", *done.created.delete_token.encode());
         }
     }
-    crate::print(&Zeroizing::new(format!("{}\n", *url)))
+    crate::print(&Zeroizing::new(format!("{}\n", *url))).map_err(unlinked)
 }
 
 fn send(
@@ -125,6 +128,16 @@ fn send(
     let created = created?;
     let link = Link { base: server.base().to_owned(), id: created.id, secret };
     Ok(Done { link, created, size: sent.get() })
+}
+
+/// A link that nobody took is lost, and no quiet end.
+fn unlinked(failure: Failure) -> Failure {
+    match failure {
+        Failure::HungUp => {
+            Failure::local("cannot print the link to", "standard output", io::ErrorKind::BrokenPipe.into())
+        }
+        other => other,
+    }
 }
 
 /// The life time asked for, or the default, as far as the server allows.

@@ -36,9 +36,12 @@ pub(crate) struct Sources {
 impl Sources {
     /// What the arguments name. Files are looked at, not opened: there may be more of them than can be open at once.
     pub(crate) fn of(args: &PutArgs) -> Result<Self, Failure> {
-        let mut sources = Self { text: args.text.clone().map(Source::Text), files: Vec::new() };
+        // `-` is standard input, as it is wherever a command reads.
+        let text = args.text.as_ref().filter(|text| *text != "-");
+        let mut sources = Self { text: text.cloned().map(Source::Text), files: Vec::new() };
         let is_stdin = |path: &PathBuf| path == Path::new("-");
-        let dashes = args.files.iter().filter(|path| is_stdin(path)).count();
+        let dashes = args.files.iter().filter(|path| is_stdin(path)).count()
+            + usize::from(args.text.is_some() && text.is_none());
         let wants_stdin = dashes > 0 || args.name.is_some() || (args.files.is_empty() && args.text.is_none());
         if dashes > 1 {
             return Err(Failure::Usage("standard input (-) can be sent but once".into()));

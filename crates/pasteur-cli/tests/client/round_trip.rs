@@ -1,8 +1,10 @@
 //! What is put comes back byte for byte.
 
 use std::fs;
+use std::io::Read;
+use std::process::Stdio;
 
-use crate::world::{World, names, noise};
+use crate::world::{Ran, World, names, noise};
 
 const MIB: usize = 1024 * 1024;
 
@@ -25,6 +27,51 @@ fn a_text_of_the_command_line_and_its_title() {
     let got = world.run(&["get", &link]).ok();
     assert_eq!(got.out(), "grüße\n");
     assert!(got.err().contains("Title: Hello"), "{}", got.err());
+}
+
+#[test]
+fn a_dash_for_a_text_is_standard_input() {
+    let world = World::new();
+    let file = world.file("beside.log", "file");
+    let link = world.put(&["--text", "-", file.to_str().unwrap()], b"read, not the dash");
+    assert_eq!(world.run(&["get", &link, "-o", "dash"]).ok().out(), "read, not the dash");
+    assert_eq!(names(&world.path("dash")), ["beside.log"]);
+    world.run(&["put", "--text", "-", "-"]).fails(2, &["once"]);
+    world.run(&["put", "--text", "-", "--password-file", "-"]).fails(2, &["standard input"]);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    let world = World::new();
+    let file = world.file("unseen.log", "file");
+    // More than a pipe and the blocks on their way hold.
+    let text = "0123456789abcdef".repeat(512 << 10);
+    for burn in [false, true] {
+        let options = ["-", file.to_str().unwrap(), "--burn"];
+        let link = world.put(&options[..2 + usize::from(burn)], text.as_bytes());
+        let arguments = ["get", &link, "-o", "enough"];
+        let mut get = world.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        get.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+        let ended = get.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(141), "{ended:?}");
+        assert!(!String::from_utf8_lossy(&ended.stderr).contains("standard output"), "{ended:?}");
+        assert_eq!(ended.stderr.is_empty(), !burn, "{ended:?}");
+        assert!(names(&world.path("enough")).is_empty());
+        // It can be read still, also where it burns.
+        assert_eq!(world.run(&["get", &link, "-o", "all"]).ok().out(), text);
+    }
+}
+
+#[test]
+fn a_link_that_nobody_takes_is_told() {
+    let world = World::new();
+    for options in [&["put"][..], &["put", "--json"], &["put", "--quiet"]] {
+        let mut put = world.command(options);
+        let mut put = put.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(put.stdout.take());
+        drop(put.stdin.take());
+        Ran(put.wait_with_output().unwrap()).fails(7, &["link", "standard output"]);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use api::Kind;
 use pasteur::LogFormat;
 
-use crate::world::{World, get, read_token};
+use crate::world::{Form, World, get, read_token};
 
 #[tokio::test]
 async fn metrics_count_what_happened() {
@@ -64,6 +64,23 @@ async fn a_server_that_stops_is_alive_but_no_longer_ready() {
     assert_eq!(world.connect_admin().ask(get("/livez", "")).await.status, 200);
     drop(client);
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_store_has_failed_is_alive_but_not_ready() {
+    let world = World::new().await;
+    assert_eq!(world.connect_admin().ask(get("/readyz", "")).await.text(), "ready\n");
+    world.disk.cut_power_now(device::sim::Unflushed::Dropped);
+    // What is in memory is still told; the disk is asked for by the next paste.
+    let said = world.ask(Form::new(b"unkept", false).request()).await;
+    assert_eq!(said.status, 500, "{}", said.text());
+    let said = world.connect_admin().ask(get("/readyz", "")).await;
+    assert_eq!(said.status, 503);
+    assert!(said.text().starts_with("the store does not answer: "), "{}", said.text());
+    assert_eq!(world.connect_admin().ask(get("/livez", "")).await.status, 200);
+    // What can be told without the store still is.
+    assert!(world.connect_admin().ask(get("/metrics", "")).await.text().contains("pasteur_http_requests_total"));
+    assert!(matches!(world.end_in_error().await, pasteur::ServeError::Close(_)));
 }
 
 #[tokio::test]

@@ -113,6 +113,12 @@ impl World {
         self.stop.pull();
         self.served.await.unwrap().unwrap();
     }
+
+    /// Stops a server that cannot end well.
+    pub(crate) async fn end_in_error(self) -> ServeError {
+        self.stop.pull();
+        self.served.await.unwrap().unwrap_err()
+    }
 }
 
 /// A paste as its creator knows it. Its read token is [`read_token`].
