@@ -86,7 +86,7 @@ impl<H: Handler> Connection<H> {
                     }
                 }
             }
-            // Boxed, so that plain connections do not carry the room for it.
+            // What a plain HTTP/1.1 connection never needs is boxed, so that it does not carry the room for it.
             Transport::Tls(acceptor) => {
                 if let Some(flow) = Box::pin(shake_hands(&acceptor, flow, peer, &seat)).await {
                     let connection = flow.get_ref().1;
@@ -94,7 +94,7 @@ impl<H: Handler> Connection<H> {
                     let caller = caller(Some(Facts::of(connection)));
                     match is_http2 {
                         true => Box::pin(two::run(flow, caller, &seat)).await,
-                        false => one::run(flow, caller, &seat).await,
+                        false => Box::pin(one::run(flow, caller, &seat)).await,
                     }
                 }
             }
@@ -146,7 +146,7 @@ async fn shake_hands<F: Flow>(
             if flow.is_other() {
                 count(&counters.malformed);
                 seat.shared.faults.tell(Fault::Refused(peer, Refusal::NotTls));
-                seat.until_cut(close(flow.flow, Some((limits.refuse)(Refusal::NotTls)), true)).await;
+                seat.until_cut(Box::pin(close(flow.flow, Some((limits.refuse)(Refusal::NotTls)), true))).await;
             } else if flow.has_spoken() {
                 count(&counters.handshakes_failed);
                 seat.shared.faults.tell(Fault::Handshake(peer, &error));
@@ -190,4 +190,45 @@ pub(super) async fn close<F: Flow>(mut flow: F, answer: Option<Bytes>, linger: b
     };
     // Whatever fails here, the client has left: an ordinary event.
     let _ = timeout(LINGER, polite).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::Ready;
+    use std::task::{Context, Poll};
+
+    use http::{Request, Response};
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::http::Body;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl tower_service::Service<Request<Body>> for Nothing {
+        type Response = Response<http_body_util::Empty<Bytes>>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            std::future::ready(Ok(Response::default()))
+        }
+    }
+
+    fn size<F, A>(_: fn(Connection<Nothing>, F, Option<Proxied>) -> A) -> usize {
+        size_of::<A>()
+    }
+
+    /// Tens of thousands of them lie idle.
+    #[test]
+    fn an_idle_connection_takes_little_room() {
+        let room = size(Connection::run::<DuplexStream>);
+        assert!(room < 5 * 1024, "a connection's task takes {room} bytes");
+    }
 }

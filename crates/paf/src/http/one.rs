@@ -73,7 +73,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     }
     let answer = refusal.map(limits.refuse);
     let linger = answer.is_some() || seat.state.unread.load(Relaxed);
-    seat.until_cut(close(flow, answer, linger)).await;
+    seat.until_cut(Box::pin(close(flow, answer, linger))).await;
 }
 
 /// Polls `http` until it is done, is told to go, or a deadline passes.
