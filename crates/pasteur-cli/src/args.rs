@@ -34,7 +34,7 @@ Exit codes:
   6  the server refused: a limit, too many requests, or full
   7  a file or folder of this machine
   8  the content was altered or is damaged
-  141  standard output was closed, as by head: nothing is said";
+  141  standard output was closed, as by head: no error is told";
 
 const PUT_EXAMPLES: &str = "\
 Examples:
