@@ -66,7 +66,11 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let sockets = Sockets::new().with_passed();
     let clock = Arc::new(SystemClock::new());
     let block = FileBlock::open(&path).map_err(|error| Failure::store_file(&path, error))?;
+    let mut journal = path.clone().into_os_string();
+    journal.push(".journal");
+    let journal = FileBlock::open(journal.as_ref()).map_err(|error| Failure::store_file(journal.as_ref(), error))?;
     let mut store_options = StoreOptions::default();
+    store_options.journal = Some(Arc::new(journal));
     store_options.quota = options.quota;
     store_options.cache_bytes = options.cache;
     store_options.group_commit = !options.no_group_commit;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use device::Timestamp;
 use redb::{ReadableTable, StorageError};
 
+use super::changes::Changes;
 use super::fault::{Fault, damaged};
 use super::format::{INLINE, Tables, Totals, due_key, paste_key, piece_key, piece_len, split_due};
 use super::row::{Body, Paste, Row};
@@ -24,6 +25,8 @@ pub(super) struct Effects {
     pub(super) released: u64,
     /// Uploads whose pieces belong to nobody now.
     pub(super) orphans: Vec<u64>,
+    /// What was done to the tables, but for pieces of uploads under way, and pieces taken out: a crash may undo these.
+    pub(super) changes: Changes,
 }
 
 /// A write transaction's tables, and what is to be done when it is committed.
@@ -45,7 +48,7 @@ impl Ledgered<'_> {
             Some(generation) if generation != self.generation => return Ok(Err(lost())),
             Some(_) => {}
         }
-        self.insert_piece(piece.upload, piece.offset, &piece.data)?;
+        self.insert_piece(&piece_key(piece.upload, piece.offset), &piece.data)?;
         Ok(Ok(()))
     }
 
@@ -63,6 +66,7 @@ impl Ledgered<'_> {
         } else {
             self.insert_tail(ticket.upload, ticket.stored, tail)?;
             self.tables.orphans.remove(ticket.upload)?;
+            self.effects.changes.orphan(ticket.upload, false);
             Body::Pieces(ticket.upload)
         };
         let row = Row::Paste(Paste {
@@ -76,7 +80,7 @@ impl Ledgered<'_> {
             header: &paste.header,
             body,
         });
-        self.tables.pastes.insert(&key, row.encode().as_slice())?;
+        self.put_paste(&key, &row)?;
         self.move_due(&key, None, row.due())?;
         self.totals.pastes += 1;
         self.totals.bytes += ticket.size;
@@ -102,7 +106,7 @@ impl Ledgered<'_> {
             (Change::Renew { .. }, _) => return Ok(Err(Error::Claimed)),
             (Change::Delete, _) => {
                 self.release(&paste)?;
-                self.tables.pastes.remove(&key)?;
+                self.remove_paste(&key)?;
                 self.move_due(&key, old.due(), None)?;
                 return Ok(Ok(()));
             }
@@ -111,7 +115,7 @@ impl Ledgered<'_> {
                 Row::Burnt(paste.tombstone(self.now))
             }
         };
-        self.tables.pastes.insert(&key, new.encode().as_slice())?;
+        self.put_paste(&key, &new)?;
         self.move_due(&key, old.due(), new.due())?;
         Ok(Ok(()))
     }
@@ -125,12 +129,12 @@ impl Ledgered<'_> {
         let mut done = Sweep { more: due.len() == SWEEP_ROWS, rows: due.len(), ..Sweep::default() };
         for due in due {
             let (at, key) = split_due(&due);
-            self.tables.due.remove(&due)?;
+            self.set_due(&due, false)?;
             let old = self.tables.pastes.get(&key)?.map(|row| Bytes::copy_from_slice(row.value()));
             // One damaged row must not keep all others from being swept.
             let Some(old) = old.as_deref().and_then(Row::decode) else { continue };
             let Row::Paste(paste) = &old else {
-                self.tables.pastes.remove(&key)?;
+                self.remove_paste(&key)?;
                 continue;
             };
             self.release(paste)?;
@@ -142,10 +146,10 @@ impl Ledgered<'_> {
                 done.swept.burnt += 1;
             }
             if tombstone <= self.now {
-                self.tables.pastes.remove(&key)?;
+                self.remove_paste(&key)?;
             } else {
                 let new = Row::Burnt(tombstone);
-                self.tables.pastes.insert(&key, new.encode().as_slice())?;
+                self.put_paste(&key, &new)?;
                 self.move_due(&key, None, new.due())?;
             }
         }
@@ -163,14 +167,14 @@ impl Ledgered<'_> {
         match (undo, &old) {
             (Undo::Publish { delete_hash, .. }, Row::Paste(paste)) if paste.delete_hash == *delete_hash => {
                 self.release(paste)?;
-                self.tables.pastes.remove(&key)?;
+                self.remove_paste(&key)?;
                 self.move_due(&key, old.due(), None)?;
             }
             (Undo::Claim { lease_hash, .. }, Row::Paste(paste))
                 if paste.claim.is_some_and(|claim| claim.lease_hash == *lease_hash) =>
             {
                 let new = Row::Paste(Paste { claim: None, ..*paste });
-                self.tables.pastes.insert(&key, new.encode().as_slice())?;
+                self.put_paste(&key, &new)?;
                 self.move_due(&key, old.due(), new.due())?;
             }
             _ => return Ok(false),
@@ -203,15 +207,39 @@ impl Ledgered<'_> {
         let mut rest = tail.clone();
         while !rest.is_empty() {
             let piece = rest.split_to(piece_len(rest.len()));
-            self.insert_piece(upload, offset, &piece)?;
+            let key = piece_key(upload, offset);
+            self.insert_piece(&key, &piece)?;
+            self.effects.changes.piece(&key, &piece);
             offset += piece.len() as u64;
         }
         Ok(())
     }
 
-    fn insert_piece(&mut self, upload: u64, offset: u64, data: &[u8]) -> std::result::Result<(), StorageError> {
-        let key = piece_key(upload, offset);
-        self.tables.pieces.insert_reserve(&key, data.len())?.as_mut().copy_from_slice(data);
+    fn insert_piece(&mut self, key: &[u8; 16], data: &[u8]) -> std::result::Result<(), StorageError> {
+        self.tables.pieces.insert_reserve(key, data.len())?.as_mut().copy_from_slice(data);
+        Ok(())
+    }
+
+    fn put_paste(&mut self, key: &[u8; 12], row: &Row<'_>) -> std::result::Result<(), StorageError> {
+        let row = row.encode();
+        self.tables.pastes.insert(key, row.as_slice())?;
+        self.effects.changes.paste(key, Some(&row));
+        Ok(())
+    }
+
+    fn remove_paste(&mut self, key: &[u8; 12]) -> std::result::Result<(), StorageError> {
+        self.tables.pastes.remove(key)?;
+        self.effects.changes.paste(key, None);
+        Ok(())
+    }
+
+    fn set_due(&mut self, key: &[u8; 20], there: bool) -> std::result::Result<(), StorageError> {
+        if there {
+            self.tables.due.insert(key, ())?;
+        } else {
+            self.tables.due.remove(key)?;
+        }
+        self.effects.changes.due(key, there);
         Ok(())
     }
 
@@ -222,6 +250,7 @@ impl Ledgered<'_> {
         self.effects.released += paste.size;
         if let Body::Pieces(upload) = paste.body {
             self.tables.orphans.insert(upload, ())?;
+            self.effects.changes.orphan(upload, true);
             self.effects.orphans.push(upload);
         }
         Ok(())
@@ -237,10 +266,10 @@ impl Ledgered<'_> {
             return Ok(());
         }
         if let Some(old) = old {
-            self.tables.due.remove(&due_key(old, key))?;
+            self.set_due(&due_key(old, key), false)?;
         }
         if let Some(new) = new {
-            self.tables.due.insert(&due_key(new, key), ())?;
+            self.set_due(&due_key(new, key), true)?;
         }
         Ok(())
     }

@@ -1,16 +1,20 @@
 //! The embedded store's tables, and how they are opened (docs/store.md).
 
 use api::Id;
-use device::Timestamp;
+use device::{Block, Timestamp};
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::fault::{Fault, damaged};
+use super::journal;
 use crate::Error;
 
-/// The format's version. It changes with the tables or the rows; redb's file format has a version of its own.
-pub(super) const VERSION: u64 = 1;
+/// The format of a store that is whole by itself. It changes with the tables or the rows; redb's file format has a
+/// version of its own.
+const WHOLE: u64 = 1;
+/// The format of a store whose newest changes are in its journal, so that a program that knows none leaves it alone.
+const JOURNALED: u64 = 2;
 
-/// `format` is [`VERSION`]; `pastes` and `bytes` count what `pastes` holds.
+/// `format` is [`WHOLE`] or [`JOURNALED`], then with the journal's round; `pastes` and `bytes` count what `pastes` holds.
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Id to row.
 pub(super) const PASTES: TableDefinition<'static, &[u8; 12], &[u8]> = TableDefinition::new("pastes");
@@ -24,6 +28,7 @@ pub(super) const ORPHANS: TableDefinition<'static, u64, ()> = TableDefinition::n
 const FORMAT: &str = "format";
 const COUNT: &str = "pastes";
 const BYTES: &str = "bytes";
+const ROUND: &str = "round";
 
 /// The longest piece: with its key and redb's bookkeeping it fills a page of 1 MiB.
 pub(super) const PIECE: usize = (1 << 20) - PAGE_OVERHEAD;
@@ -66,6 +71,16 @@ impl<'txn> Tables<'txn> {
         self.meta.insert(BYTES, totals.bytes)?;
         Ok(())
     }
+
+    /// Begins a round of the journal, or, with `None`, says that no journal is needed.
+    pub(super) fn set_round(&mut self, round: Option<u64>) -> Result<(), redb::StorageError> {
+        self.meta.insert(FORMAT, if round.is_some() { JOURNALED } else { WHOLE })?;
+        match round {
+            Some(round) => drop(self.meta.insert(ROUND, round)?),
+            None => drop(self.meta.remove(ROUND)?),
+        }
+        Ok(())
+    }
 }
 
 /// What is found in a store that is opened.
@@ -78,29 +93,27 @@ pub(super) struct Found {
 }
 
 /// Writes the tables into a database that holds none, or checks that they are this version's.
-pub(super) fn prepare(db: &Database) -> Result<Found, Fault> {
+pub(super) fn prepare(db: &Database, journal: Option<&dyn Block>) -> Result<Found, Fault> {
     if db.begin_read()?.list_tables()?.next().is_none() {
         let txn = db.begin_write()?;
         let mut tables = Tables::open(&txn)?;
-        tables.meta.insert(FORMAT, VERSION)?;
+        tables.set_round(None)?;
         tables.set_totals(Totals::default())?;
         drop(tables);
         txn.commit()?;
     }
-    let txn = db.begin_read()?;
-    let meta = match txn.open_table(META) {
-        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => {
-            return Err(format("it is a redb database, but not a paste store"));
-        }
-        other => other?,
-    };
-    match meta.get(FORMAT)?.map(|n| n.value()) {
-        Some(VERSION) => {}
-        Some(other) => {
-            return Err(format(&format!("it has format {other}, and this program knows format {VERSION}")));
-        }
-        None => return Err(format("it is a redb database, but not a paste store")),
+    if let Some(round) = round(db)? {
+        let Some(journal) = journal else {
+            return Err(format("its newest changes are in its journal, which is not there"));
+        };
+        let mut txn = db.begin_write()?;
+        txn.set_quick_repair(true);
+        journal::replay(journal, round, &txn)?;
+        Tables::open(&txn)?.set_round(None)?;
+        txn.commit()?;
     }
+    let txn = db.begin_read()?;
+    let meta = txn.open_table(META)?;
     let totals = totals(&meta)?;
     let table = txn.open_table(ORPHANS)?;
     let orphans = table.iter()?.map(|row| Ok(row?.0.value())).collect::<Result<Vec<_>, Fault>>()?;
@@ -109,6 +122,25 @@ pub(super) fn prepare(db: &Database) -> Result<Found, Fault> {
     txn.open_table(PASTES)?;
     txn.open_table(DUE)?;
     Ok(Found { totals, orphans, next_upload })
+}
+
+/// The journal's round that the store needs, if it needs one; otherwise an error where this is no store.
+fn round(db: &Database) -> Result<Option<u64>, Fault> {
+    let txn = db.begin_read()?;
+    let meta = match txn.open_table(META) {
+        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => {
+            return Err(format("it is a redb database, but not a paste store"));
+        }
+        other => other?,
+    };
+    match meta.get(FORMAT)?.map(|n| n.value()) {
+        Some(WHOLE) => Ok(None),
+        Some(JOURNALED) => Ok(Some(meta.get(ROUND)?.ok_or_else(|| damaged("the journal's round is missing"))?.value())),
+        Some(other) => {
+            Err(format(&format!("it has format {other}, and this program knows format {WHOLE} and format {JOURNALED}")))
+        }
+        None => Err(format("it is a redb database, but not a paste store")),
+    }
 }
 
 /// What `meta` says that is stored.

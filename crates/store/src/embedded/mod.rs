@@ -3,9 +3,11 @@
 mod apply;
 mod audit;
 mod backend;
+mod changes;
 mod core;
 mod fault;
 mod format;
+mod journal;
 mod ledger;
 mod pool;
 mod reader;
@@ -47,11 +49,14 @@ pub struct Options {
     /// Whether every durable commit, and not only a sweep's, records which pages are free. Recovery after a crash then takes no time,
     /// where it otherwise reads the whole store, but each commit flushes twice and writes 64 bytes a MiB stored.
     pub quick_recovery: bool,
+    /// Where small commits are made durable by one write in a row; `None` lets the database make each durable. A store
+    /// that was not closed needs the journal that it had. It takes some 8 MiB, and is not used where there is no room.
+    pub journal: Option<Arc<dyn Block>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { quota: None, cache_bytes: 8 << 20, group_commit: true, quick_recovery: false }
+        Self { quota: None, cache_bytes: 8 << 20, group_commit: true, quick_recovery: false, journal: None }
     }
 }
 

@@ -15,6 +15,7 @@ use super::backend::Backend;
 use super::core::{Core, guarded};
 use super::fault::{Fault, again};
 use super::format::{self, Found, Tables, Totals};
+use super::journal::{self, Journal, LOGGED};
 use super::snapshot::Snapshot;
 use super::task::{Change, Sweep, Task, Undo};
 use crate::{Error, Result};
@@ -60,6 +61,7 @@ pub(super) struct Writer {
     ceiling: Option<u64>,
     /// The last commit recorded the free pages, so that recovery needs not read the whole store.
     checkpointed: bool,
+    journal: Option<Journal>,
 }
 
 /// One task's outcome.
@@ -89,7 +91,7 @@ pub(super) fn open(block: &Arc<dyn Block>, options: &Options) -> std::result::Re
         clear_unfinished(block.as_ref()).map_err(redb::StorageError::Io)?;
         let db =
             Database::builder().set_cache_size(options.cache_bytes).create_with_backend(Backend(Arc::clone(block)))?;
-        let found = format::prepare(&db)?;
+        let found = format::prepare(&db, options.journal.as_deref())?;
         Ok((db, found))
     })
 }
@@ -123,6 +125,7 @@ impl Writer {
         found: Found,
     ) -> std::result::Result<Self, Fault> {
         core.show(Some(Snapshot::take(&db, 0)?));
+        let journal = options.journal.as_ref().and_then(Journal::new);
         Ok(Self {
             block,
             options,
@@ -138,6 +141,7 @@ impl Writer {
             wary: 0,
             ceiling: None,
             checkpointed: true,
+            journal,
         })
     }
 
@@ -248,7 +252,8 @@ impl Writer {
         let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
         let coming = bytes + self.undurable;
         let room = self.block.room().ok().flatten();
-        if room.is_none_or(|room| room >= RESERVE + coming + coming / 4 + self.totals.bytes / SHARE) {
+        let reserve = RESERVE + if self.journal.is_some() { 3 * journal::CAPACITY } else { 0 };
+        if room.is_none_or(|room| room >= reserve + coming + coming / 4 + self.totals.bytes / SHARE) {
             if room.is_some() {
                 self.ceiling = None;
             }
@@ -276,23 +281,51 @@ impl Writer {
         // Sweeps come regularly: where little else does, a crash is likely to find the last commit to be one.
         let due = !self.checkpointed && batch.iter().any(|task| matches!(task, Task::Sweep { .. }));
         let checkpoint = durable && (self.options.quick_recovery || self.wary > 0 || due);
-        guarded(|| {
+        let whole = checkpoint || !self.undo.is_empty() || self.undurable + bytes > UNDURABLE;
+        let whole = whole || batch.iter().any(Task::is_for_the_database);
+        let mut journal = self.journal.take();
+        let result = guarded(|| {
             let mut txn = db.begin_write()?;
-            txn.set_quick_repair(checkpoint);
-            if !durable {
-                txn.set_durability(Durability::None)?;
-            }
             let mut committed = self.fill(&txn, batch)?;
             committed.unchanged &= !due;
-            committed.durable = durable && !committed.unchanged;
-            committed.checkpoint = checkpoint;
             if committed.unchanged {
                 txn.abort()?;
+                return Ok(committed);
+            }
+            let changes = std::mem::take(&mut committed.effects.changes).0;
+            let mut round = None;
+            committed.durable = match &mut journal {
+                None => durable,
+                Some(_) if !durable && changes.is_empty() => false,
+                Some(journal) if !whole && journal.takes(changes.len()) => {
+                    // Before the database has it: what cannot be written must not be in what later records add to.
+                    journal.append(&changes, durable).map_err(redb::StorageError::Io)?;
+                    false
+                }
+                Some(journal) => {
+                    journal.stop();
+                    round = Some(Journal::next_round());
+                    true
+                }
+            };
+            if committed.durable {
+                // A journal that is full is begun anew where recovery is quick.
+                committed.checkpoint = checkpoint || (round.is_some() && !whole);
+                txn.set_quick_repair(committed.checkpoint);
+                if round.is_some() {
+                    Tables::open(&txn)?.set_round(round)?;
+                }
             } else {
-                txn.commit()?;
+                txn.set_durability(Durability::None)?;
+            }
+            txn.commit()?;
+            if let (Some(journal), Some(round)) = (&mut journal, round) {
+                journal.begin(round);
             }
             Ok(committed)
-        })
+        });
+        self.journal = journal;
+        result
     }
 
     fn fill(&self, txn: &WriteTransaction, batch: &[Task]) -> std::result::Result<Committed, Fault> {
@@ -327,6 +360,7 @@ impl Writer {
         let unchanged = !changed && left == REAP && reaped == 0 && done.iter().all(Done::changed_nothing);
         if changes.totals != self.totals {
             changes.tables.set_totals(changes.totals)?;
+            changes.effects.changes.totals(changes.totals);
         }
         let (totals, effects) = (changes.totals, changes.effects);
         Ok(Committed { done, totals, effects, reaped, undone, unchanged, durable: false, checkpoint: false })
@@ -383,6 +417,10 @@ impl Writer {
 
     fn reopen(&mut self) -> std::result::Result<(), Fault> {
         self.db = None;
+        if let Some(journal) = &mut self.journal {
+            // Opening adds it to the database.
+            journal.stop();
+        }
         self.orphans.clear();
         self.undurable = 0;
         self.wary = WARY;
@@ -407,6 +445,7 @@ impl Writer {
         guarded(|| {
             let mut txn = db.begin_write()?;
             txn.set_quick_repair(true);
+            Tables::open(&txn)?.set_round(None)?;
             txn.commit()?;
             db.close()?;
             Ok(())
@@ -428,6 +467,15 @@ impl Task {
     /// Whether it brings content.
     fn takes_room(&self) -> bool {
         matches!(self, Self::Piece { .. } | Self::Publish { .. })
+    }
+
+    /// Whether the database itself makes it durable: it is long, or its pieces are in no journal, or it is a good time.
+    fn is_for_the_database(&self) -> bool {
+        match self {
+            Self::Publish { publish, .. } => publish.ticket.stored > 0 || publish.tail.len() > LOGGED,
+            Self::Sweep { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether its answer promises that it survives a loss of power.
