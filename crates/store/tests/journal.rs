@@ -17,6 +17,8 @@ use store::{Claim, Embedded, Error, Options, Result, State, Store};
 
 const START: Timestamp = Timestamp(1_700_000_000);
 const CLAIM: Claim = Claim { lease_hash: [9; 32], until: Timestamp(1_800_000_000) };
+/// Of a journal, at most.
+const LENGTH: usize = 17 << 20;
 const LENGTHS: [usize; 4] = [300, 9_000, 70_000, 0];
 
 /// A database's disk, and its journal's.
@@ -104,8 +106,7 @@ impl Block for Wired {
 
 impl Disks {
     fn new() -> Self {
-        // A journal that has been made, as making it is 130 writes.
-        Self([SimBlock::new(), SimBlock::holding(vec![0; (8 << 20) + 4096])])
+        Self([SimBlock::new(), SimBlock::new()])
     }
 
     fn open(&self, clock: &SimClock, cut: Option<(Cut, Unflushed)>) -> Result<Embedded> {
@@ -291,10 +292,69 @@ fn a_store_that_needs_its_journal_says_so() {
         disks.restore();
         let e = Embedded::open(disks.0[0].clone(), Options::default(), Arc::new(clock.clone())).err().unwrap();
         assert!(matches!(&e, Error::Format(what) if what.contains("journal")), "{e}");
+        let other = Disks([disks.0[0].clone(), SimBlock::new()]);
+        let e = other.open(&clock, None).err().unwrap();
+        assert!(matches!(&e, Error::Format(what) if what.contains("this is not it")), "{e}");
         let store = disks.open(&clock, None).unwrap();
         for n in 0..3 {
             assert_eq!(get(&store, &id(n), 0..u64::MAX).await.unwrap(), body(0));
         }
+    });
+}
+
+#[test]
+fn what_is_no_journal_is_left_alone() {
+    let (disks, clock) = (Disks::new(), SimClock::new(START));
+    let bytes = b"a letter to a friend".to_vec();
+    let other = Disks([disks.0[0].clone(), SimBlock::holding(bytes.clone())]);
+    let e = other.open(&clock, None).err().unwrap();
+    assert!(matches!(&e, Error::Format(what) if what.contains("something else")), "{e}");
+    assert_eq!(other.0[1].contents(), bytes);
+}
+
+/// One call of either disk fails, whichever it is: what was answered holds, over a loss of power, too, and what failed
+/// left nothing.
+#[test]
+fn a_failing_call_fails_its_task_alone() {
+    run(async {
+        let mut failures = 0;
+        for (which, after) in (0..2).flat_map(|which| (0..40).map(move |after| (which, after))) {
+            let (disks, clock) = (Disks::new(), SimClock::new(START));
+            let store = disks.open(&clock, None).unwrap();
+            let mut model = Model::new();
+            for (n, op) in script().into_iter().enumerate() {
+                if n == 2 {
+                    disks.0[which].fail(after, 1, io::ErrorKind::TimedOut);
+                }
+                match perform(&store, op).await {
+                    Ok(known) => model.extend(known),
+                    Err(Error::Io(_)) => {
+                        failures += 1;
+                        check(&store, &model, Some(op)).await;
+                        match perform(&store, op).await {
+                            Ok(known) => model.extend(known),
+                            // What takes something away may have been done.
+                            Err(e) => {
+                                assert!(matches!(e, Error::NotFound | Error::Burnt), "{op:?} again is {e}");
+                                model.extend(match op {
+                                    Op::Delete(n) => Some((n, Known::Absent)),
+                                    Op::Burn(n) => Some((n, Known::Burnt)),
+                                    _ => panic!("{op:?} failed and was done"),
+                                });
+                            }
+                        }
+                    }
+                    Err(e) => panic!("{op:?} is {e}"),
+                }
+            }
+            disks.0[which].fail(0, 0, io::ErrorKind::TimedOut);
+            check(&store, &model, None).await;
+            cut_both(&disks.0, Unflushed::Dropped);
+            drop(store);
+            disks.restore();
+            check(&disks.open(&clock, None).unwrap(), &model, None).await;
+        }
+        assert!(failures > 20, "only {failures} calls failed");
     });
 }
 
@@ -305,17 +365,17 @@ fn rounds_follow_each_other() {
         let (disks, clock) = (Disks::new(), SimClock::new(START));
         let store = disks.open(&clock, None).unwrap();
         let data = content(1, 60_000);
-        for n in 0..300 {
+        for n in 0..600 {
             put(&store, paste(n, None), &data, 60_000).await.unwrap();
         }
-        assert!(disks.0[1].contents().len() <= (8 << 20) + 4096);
+        assert!(disks.0[1].contents().len() <= LENGTH);
         cut_both(&disks.0, Unflushed::Dropped);
         drop(store);
         disks.restore();
         let store = disks.open(&clock, None).unwrap();
-        for n in 0..300 {
+        for n in 0..600 {
             assert_eq!(get(&store, &id(n), 0..u64::MAX).await.unwrap(), data, "paste {n}");
         }
-        assert_eq!(store.audit().await.unwrap().pastes, 300);
+        assert_eq!(store.audit().await.unwrap().pastes, 600);
     });
 }

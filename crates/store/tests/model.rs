@@ -69,6 +69,7 @@ enum Known {
 struct World {
     store: Embedded,
     disk: SimBlock,
+    journal: SimBlock,
     clock: SimClock,
     known: BTreeMap<u64, Known>,
     /// Ends of leases before their last renewal, which a crash may bring back.
@@ -77,9 +78,9 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let (disk, clock) = (SimBlock::new(), SimClock::new(Timestamp(1_700_000_000)));
-        let store = open(&disk, &clock);
-        Self { store, disk, clock, known: BTreeMap::new(), before: BTreeMap::new() }
+        let (disk, journal, clock) = (SimBlock::new(), SimBlock::new(), SimClock::new(Timestamp(1_700_000_000)));
+        let store = open(&disk, &journal, &clock);
+        Self { store, disk, journal, clock, known: BTreeMap::new(), before: BTreeMap::new() }
     }
 
     /// Brings what is known to the present: what is over is gone.
@@ -206,14 +207,16 @@ impl World {
             }
             Op::Close => {
                 self.store.close().await.unwrap();
-                self.store = open(&self.disk, &self.clock);
+                self.store = open(&self.disk, &self.journal, &self.clock);
             }
             Op::Crash(unflushed) => {
                 self.disk.cut_power_now(unflushed);
+                self.journal.cut_power_now(unflushed);
                 // Waits for the writer's thread, which cannot write any more.
                 self.store.close().await.unwrap_err();
                 self.disk.restore_power();
-                self.store = open(&self.disk, &self.clock);
+                self.journal.restore_power();
+                self.store = open(&self.disk, &self.journal, &self.clock);
                 self.after_crash().await;
             }
         }
@@ -249,9 +252,10 @@ impl World {
     }
 }
 
-fn open(disk: &SimBlock, clock: &SimClock) -> Embedded {
+fn open(disk: &SimBlock, journal: &SimBlock, clock: &SimClock) -> Embedded {
     let mut options = Options::default();
     options.quota = Some(QUOTA);
+    options.journal = Some(Arc::new(journal.clone()));
     Embedded::open(disk.clone(), options, Arc::new(clock.clone())).unwrap()
 }
 

@@ -5,7 +5,7 @@ use device::{Block, Timestamp};
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::fault::{Fault, damaged};
-use super::journal;
+use super::journal::{self, Round};
 use crate::Error;
 
 /// The format of a store that is whole by itself. It changes with the tables or the rows; redb's file format has a
@@ -14,7 +14,7 @@ const WHOLE: u64 = 1;
 /// The format of a store whose newest changes are in its journal, so that a program that knows none leaves it alone.
 const JOURNALED: u64 = 2;
 
-/// `format` is [`WHOLE`] or [`JOURNALED`], then with the journal's round; `pastes` and `bytes` count what `pastes` holds.
+/// `format` is [`WHOLE`] or [`JOURNALED`], then with its journal's label and round; `pastes` and `bytes` count what `pastes` holds.
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Id to row.
 pub(super) const PASTES: TableDefinition<'static, &[u8; 12], &[u8]> = TableDefinition::new("pastes");
@@ -28,6 +28,7 @@ pub(super) const ORPHANS: TableDefinition<'static, u64, ()> = TableDefinition::n
 const FORMAT: &str = "format";
 const COUNT: &str = "pastes";
 const BYTES: &str = "bytes";
+const JOURNAL: &str = "journal";
 const ROUND: &str = "round";
 
 /// The longest piece: with its key and redb's bookkeeping it fills a page of 1 MiB.
@@ -73,11 +74,14 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Begins a round of the journal, or, with `None`, says that no journal is needed.
-    pub(super) fn set_round(&mut self, round: Option<u64>) -> Result<(), redb::StorageError> {
+    pub(super) fn set_round(&mut self, round: Option<Round>) -> Result<(), redb::StorageError> {
         self.meta.insert(FORMAT, if round.is_some() { JOURNALED } else { WHOLE })?;
-        match round {
-            Some(round) => drop(self.meta.insert(ROUND, round)?),
-            None => drop(self.meta.remove(ROUND)?),
+        if let Some(Round { journal, number }) = round {
+            self.meta.insert(JOURNAL, journal)?;
+            self.meta.insert(ROUND, number)?;
+        } else {
+            self.meta.remove(JOURNAL)?;
+            self.meta.remove(ROUND)?;
         }
         Ok(())
     }
@@ -125,7 +129,7 @@ pub(super) fn prepare(db: &Database, journal: Option<&dyn Block>) -> Result<Foun
 }
 
 /// The journal's round that the store needs, if it needs one; otherwise an error where this is no store.
-fn round(db: &Database) -> Result<Option<u64>, Fault> {
+fn round(db: &Database) -> Result<Option<Round>, Fault> {
     let txn = db.begin_read()?;
     let meta = match txn.open_table(META) {
         Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => {
@@ -135,7 +139,12 @@ fn round(db: &Database) -> Result<Option<u64>, Fault> {
     };
     match meta.get(FORMAT)?.map(|n| n.value()) {
         Some(WHOLE) => Ok(None),
-        Some(JOURNALED) => Ok(Some(meta.get(ROUND)?.ok_or_else(|| damaged("the journal's round is missing"))?.value())),
+        Some(JOURNALED) => {
+            let number = |key| -> Result<u64, Fault> {
+                Ok(meta.get(key)?.ok_or_else(|| damaged("what it says of its journal is not whole"))?.value())
+            };
+            Ok(Some(Round { journal: number(JOURNAL)?, number: number(ROUND)? }))
+        }
         Some(other) => {
             Err(format(&format!("it has format {other}, and this program knows format {WHOLE} and format {JOURNALED}")))
         }

@@ -50,7 +50,7 @@ pub struct Options {
     /// where it otherwise reads the whole store, but each commit flushes twice and writes 64 bytes a MiB stored.
     pub quick_recovery: bool,
     /// Where small commits are made durable by one write in a row; `None` lets the database make each durable. A store
-    /// that was not closed needs the journal that it had. It takes some 8 MiB, and is not used where there is no room.
+    /// that was not closed needs the journal that it had. It takes up to 17 MiB, and is not used where there is no room.
     pub journal: Option<Arc<dyn Block>>,
 }
 

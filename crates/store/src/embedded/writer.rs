@@ -15,7 +15,7 @@ use super::backend::Backend;
 use super::core::{Core, guarded};
 use super::fault::{Fault, again};
 use super::format::{self, Found, Tables, Totals};
-use super::journal::{self, Journal, LOGGED};
+use super::journal::{self, Journal, LOGGED, Round};
 use super::snapshot::Snapshot;
 use super::task::{Change, Sweep, Task, Undo};
 use crate::{Error, Result};
@@ -125,7 +125,7 @@ impl Writer {
         found: Found,
     ) -> std::result::Result<Self, Fault> {
         core.show(Some(Snapshot::take(&db, 0)?));
-        let journal = options.journal.as_ref().and_then(Journal::new);
+        let journal = options.journal.as_ref().map(Journal::new).transpose()?.flatten();
         Ok(Self {
             block,
             options,
@@ -294,17 +294,18 @@ impl Writer {
             }
             let changes = std::mem::take(&mut committed.effects.changes).0;
             let mut round = None;
+            let takes = !whole && journal.as_mut().is_some_and(|journal| journal.takes(changes.len()));
             committed.durable = match &mut journal {
                 None => durable,
                 Some(_) if !durable && changes.is_empty() => false,
-                Some(journal) if !whole && journal.takes(changes.len()) => {
+                Some(journal) if takes => {
                     // Before the database has it: what cannot be written must not be in what later records add to.
                     journal.append(&changes, durable).map_err(redb::StorageError::Io)?;
                     false
                 }
                 Some(journal) => {
                     journal.stop();
-                    round = Some(Journal::next_round());
+                    round = Some(Round { journal: journal.label(), number: Journal::next_round() });
                     true
                 }
             };
@@ -320,7 +321,7 @@ impl Writer {
             }
             txn.commit()?;
             if let (Some(journal), Some(round)) = (&mut journal, round) {
-                journal.begin(round);
+                journal.begin(round.number);
             }
             Ok(committed)
         });
@@ -416,11 +417,10 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> std::result::Result<(), Fault> {
-        self.db = None;
         if let Some(journal) = &mut self.journal {
-            // Opening adds it to the database.
-            journal.stop();
+            journal.finish();
         }
+        self.db = None;
         self.orphans.clear();
         self.undurable = 0;
         self.wary = WARY;
