@@ -91,7 +91,10 @@ impl SimBlock {
 
     /// Cuts the power now.
     pub fn cut_power_now(&self, unflushed: Unflushed) {
-        self.lock().off = Some(unflushed);
+        let mut disk = self.lock();
+        if disk.off.is_none() {
+            disk.lose(unflushed);
+        }
     }
 
     /// Whether the power is off.
@@ -350,6 +353,24 @@ mod tests {
             }
         }
         assert!(kinds[0] == 0 && kinds[1..].iter().all(|n| *n > 20), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_cut_now_drops_keeps_or_tears_alike() {
+        let cut_now = |unflushed| {
+            let disk = SimBlock::holding(vec![1; 2048]);
+            disk.write(0, &[2; 2048]).unwrap();
+            disk.cut_power_now(unflushed);
+            assert!(disk.is_off() && disk.read(0, &mut [0]).is_err());
+            // It is off already.
+            disk.cut_power_now(Unflushed::Kept);
+            disk.restore_power();
+            disk.contents()
+        };
+        assert_eq!(cut_now(Unflushed::Dropped), [1; 2048]);
+        assert_eq!(cut_now(Unflushed::Kept), [2; 2048]);
+        let torn = cut_now(Unflushed::Torn(1));
+        assert!(torn.contains(&1) && torn.contains(&2));
     }
 
     #[test]

@@ -9,10 +9,13 @@ use bytes::Bytes;
 use device::{Clock, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::absorb::Shelf;
 use super::fault::Fault;
+use super::format::paste_key;
 use super::ledger::Ledger;
 use super::pool::Pool;
-use super::snapshot::Snapshot;
+use super::row::Paste;
+use super::snapshot::{Snapshot, visible};
 use super::task::{Change, Sweep, Task, Ticket};
 use crate::{Error, Result, Swept};
 
@@ -31,6 +34,8 @@ pub(super) struct Core {
     pub(super) buffered: AtomicUsize,
     /// Bytes of content that readers have handed out and nobody has dropped yet.
     pub(super) handed_out: Arc<AtomicUsize>,
+    /// Pastes that the snapshot may not have yet: look here first.
+    pub(super) shelf: Shelf,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     pool: Pool,
 }
@@ -44,6 +49,7 @@ impl Core {
             room: Arc::new(Semaphore::new(PIECES_WAITING)),
             buffered: AtomicUsize::new(0),
             handed_out: Arc::default(),
+            shelf: Shelf::default(),
             snapshot: RwLock::new(None),
             pool: Pool::new(READERS),
         }
@@ -63,6 +69,22 @@ impl Core {
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What `f` makes of a paste that can be seen.
+    pub(super) async fn look_up<T>(&self, id: &Id, f: impl Fn(&Paste<'_>) -> T + Send + Sync) -> Result<T> {
+        let now = self.now();
+        match self.shelf.find(&paste_key(id)) {
+            Some(row) => visible(&row, now, f).map_err(|fault| fault.0)?,
+            None => self.read(|s| s.with(id, now, &f)).await,
+        }
+    }
+
+    /// Waits until the snapshot has all that was answered.
+    pub(super) async fn settle(&self) -> Result<()> {
+        let (answer, settled) = oneshot::channel();
+        self.send(Task::Settle { answer })?;
+        settled.await.map_err(|_| Error::Closed)
     }
 
     /// Reads from the newest state; where that faults, once more after the database was opened anew.

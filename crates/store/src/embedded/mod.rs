@@ -1,5 +1,6 @@
 //! The embedded store: redb over any block device (docs/store.md).
 
+mod absorb;
 mod apply;
 mod audit;
 mod backend;
@@ -7,6 +8,7 @@ mod changes;
 mod core;
 mod fault;
 mod format;
+mod front;
 mod journal;
 mod ledger;
 mod pool;
@@ -99,6 +101,7 @@ impl Embedded {
     /// # Errors
     /// `Damaged` with what does not agree; `Io`, `Closed`.
     pub async fn audit(&self) -> Result<Audit> {
+        self.core.settle().await?;
         self.core.read(|s| s.audit().map(Ok)).await
     }
 }
@@ -115,13 +118,11 @@ impl Store for Embedded {
     }
 
     async fn find(&self, id: &Id) -> Result<Record> {
-        let now = self.core.now();
-        self.core.read(|s| s.find(id, now)).await
+        self.core.look_up(id, |paste| paste.record(id)).await
     }
 
     async fn read(&self, id: &Id, range: Range<u64>) -> Result<EmbeddedReader> {
-        let now = self.core.now();
-        let rest = match self.core.read(|s| s.source(id, now)).await? {
+        let rest = match self.core.look_up(id, Source::of).await? {
             Source::Inline(content) => {
                 let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(content.len());
                 let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);

@@ -51,8 +51,7 @@ impl Reader for EmbeddedReader {
                     return Ok(Some(Bytes::from_owner(HandedOut::new(piece, &self.core.handed_out))));
                 }
                 // The paste went away meanwhile: say how.
-                let (id, now) = (self.id, self.core.now());
-                self.core.read(|s| s.find(&id, now)).await?;
+                self.core.look_up(&self.id, |_| ()).await?;
                 Err(Error::Damaged("a piece of a paste's content is missing".to_owned()))
             }
         }

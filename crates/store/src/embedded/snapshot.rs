@@ -7,8 +7,8 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
 use super::fault::{Fault, damaged};
 use super::format::{DUE, META, ORPHANS, PASTES, PIECES, offset_of, paste_key, piece_key, upload_of};
-use super::row::{Body, Row};
-use crate::{Error, Record, Result};
+use super::row::{Body, Paste, Row};
+use crate::{Error, Result};
 
 /// An outcome: a fault of the database, or the caller's answer.
 type Outcome<T> = std::result::Result<Result<T>, Fault>;
@@ -45,15 +45,15 @@ impl Snapshot {
         })
     }
 
-    pub(super) fn find(&self, id: &Id, now: Timestamp) -> Outcome<Record> {
-        self.with(id, now, |paste| paste.record(id))
+    /// Whether there is a row of that key, whatever it says.
+    pub(super) fn has(&self, key: &[u8; 12]) -> std::result::Result<bool, Fault> {
+        Ok(self.pastes.get(key)?.is_some())
     }
 
-    pub(super) fn source(&self, id: &Id, now: Timestamp) -> Outcome<Source> {
-        self.with(id, now, |paste| match paste.body {
-            Body::Inline(content) => Source::Inline(Bytes::copy_from_slice(content)),
-            Body::Pieces(upload) => Source::Pieces { upload, size: paste.size },
-        })
+    /// What `f` makes of the paste, where it can be seen at `now`.
+    pub(super) fn with<T>(&self, id: &Id, now: Timestamp, f: impl FnOnce(&Paste<'_>) -> T) -> Outcome<T> {
+        let Some(row) = self.pastes.get(&paste_key(id))? else { return Ok(Err(Error::NotFound)) };
+        visible(row.value(), now, f)
     }
 
     /// The content of `upload` from `start` on: up to `end`, the piece's end. `None` where there is no such piece.
@@ -77,10 +77,19 @@ impl Snapshot {
     pub(super) fn is_due(&self, now: Timestamp) -> std::result::Result<bool, Fault> {
         Ok(self.due.first()?.is_some_and(|(key, _)| super::format::split_due(key.value()).0 <= now))
     }
+}
 
-    fn with<T>(&self, id: &Id, now: Timestamp, f: impl FnOnce(&super::row::Paste<'_>) -> T) -> Outcome<T> {
-        let Some(row) = self.pastes.get(&paste_key(id))? else { return Ok(Err(Error::NotFound)) };
-        let row = Row::decode(row.value()).ok_or_else(|| damaged("a paste's row cannot be read"))?;
-        Ok(row.visible(now).map(f))
+impl Source {
+    pub(super) fn of(paste: &Paste<'_>) -> Self {
+        match paste.body {
+            Body::Inline(content) => Self::Inline(Bytes::copy_from_slice(content)),
+            Body::Pieces(upload) => Self::Pieces { upload, size: paste.size },
+        }
     }
+}
+
+/// What `f` makes of the paste that `row` says, where it can be seen at `now`.
+pub(super) fn visible<T>(row: &[u8], now: Timestamp, f: impl FnOnce(&Paste<'_>) -> T) -> Outcome<T> {
+    let row = Row::decode(row).ok_or_else(|| damaged("a paste's row cannot be read"))?;
+    Ok(row.visible(now).map(f))
 }

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use device::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::apply::Ledgered;
+use super::fault::Fault;
+use super::journal::LOGGED;
 use super::ledger::Ledger;
 use crate::{Claim, Error, NewPaste, Result, Swept};
 
@@ -25,6 +28,10 @@ pub(super) enum Task {
     Discard { upload: u64 },
     /// Opens the database anew, if `generation` still is the one that failed a reader.
     Heal { generation: u64, answer: oneshot::Sender<Result<()>> },
+    /// Says when all that was answered is in the database.
+    Settle { answer: oneshot::Sender<()> },
+    /// The thread that takes over fresh pastes has done its job.
+    Absorbed,
     /// Makes everything durable and ends the thread.
     Close { answer: Option<oneshot::Sender<Result<()>>> },
 }
@@ -79,6 +86,12 @@ pub(super) struct Sweep {
     pub(super) more: bool,
 }
 
+/// One task's outcome.
+pub(super) enum Done {
+    Unit(Result<()>),
+    Sweep(Sweep),
+}
+
 /// What an upload owns: bytes of the quota, and pieces. Dropping it gives both back.
 #[derive(Debug)]
 pub(super) struct Ticket {
@@ -119,6 +132,119 @@ impl Drop for Ticket {
         if self.stored > 0 {
             // Where the store is closed, the next opening finds the pieces.
             let _ = self.tasks.send(Task::Discard { upload: self.upload });
+        }
+    }
+}
+
+impl Task {
+    /// Bytes of content it brings.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Piece { piece, .. } => piece.data.len(),
+            Self::Publish { publish, .. } => publish.tail.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it brings content.
+    pub(super) fn takes_room(&self) -> bool {
+        matches!(self, Self::Piece { .. } | Self::Publish { .. })
+    }
+
+    /// Whether the database itself makes it durable: it is long, or its pieces are in no journal, or it is a good time.
+    pub(super) fn is_for_the_database(&self) -> bool {
+        match self {
+            Self::Publish { publish, .. } => publish.ticket.stored > 0 || publish.tail.len() > LOGGED,
+            Self::Sweep { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether its answer promises that it survives a loss of power.
+    pub(super) fn must_be_durable(&self) -> bool {
+        match self {
+            Self::Change { change, .. } => !matches!(change, Change::Renew { .. }),
+            Self::Publish { .. } | Self::Sweep { .. } => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn apply(&self, changes: &mut Ledgered<'_>) -> std::result::Result<Done, Fault> {
+        Ok(match self {
+            Self::Piece { piece, .. } => Done::Unit(changes.piece(piece)?),
+            Self::Publish { publish, .. } => Done::Unit(changes.publish(publish)?),
+            Self::Change { id, change, .. } => Done::Unit(changes.change(id, change)?),
+            Self::Sweep { .. } => Done::Sweep(changes.sweep()?),
+            Self::Discard { .. } | Self::Heal { .. } | Self::Settle { .. } | Self::Absorbed | Self::Close { .. } => {
+                Done::Unit(Ok(()))
+            }
+        })
+    }
+
+    /// How to take it back; `None` where it stays done even if nobody hears of it.
+    pub(super) fn undo(&self) -> Option<Undo> {
+        match self {
+            Self::Publish { publish, .. } => {
+                Some(Undo::Publish { id: publish.paste.id, delete_hash: publish.paste.delete_hash })
+            }
+            Self::Change { id, change: Change::Claim(claim), .. } => {
+                Some(Undo::Claim { id: *id, lease_hash: claim.lease_hash })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether nobody waits for its answer, so that it must not be done.
+    pub(super) fn is_unheard(&self) -> bool {
+        match self {
+            Self::Publish { answer, .. } => answer.is_closed(),
+            Self::Change { answer, change: Change::Claim(_), .. } => answer.is_closed(),
+            _ => false,
+        }
+    }
+
+    /// Tells whoever asked; says what to undo where nobody waits any more.
+    pub(super) fn answer(self, done: Done, generation: u64) -> Option<Undo> {
+        let undo = self.undo();
+        match (self, done) {
+            (Self::Piece { answer, room, .. }, Done::Unit(result)) => {
+                drop(room);
+                let _ = answer.send(result.map(|()| generation));
+            }
+            (Self::Publish { mut publish, answer }, Done::Unit(result)) => {
+                let result = match result {
+                    Ok(()) => {
+                        publish.ticket.spend();
+                        Ok(())
+                    }
+                    Err(e) => Err((e, publish.ticket)),
+                };
+                if let Err(Ok(())) = answer.send(result) {
+                    return undo;
+                }
+            }
+            (Self::Change { answer, .. }, Done::Unit(result)) => {
+                if let Err(Ok(())) = answer.send(result) {
+                    return undo;
+                }
+            }
+            (Self::Sweep { answer }, done) => {
+                let _ = answer.send(match done {
+                    Done::Sweep(sweep) => Ok(sweep),
+                    Done::Unit(result) => result.map(|()| Sweep::default()),
+                });
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+impl Done {
+    pub(super) fn changed_nothing(&self) -> bool {
+        match self {
+            Self::Unit(result) => result.is_err(),
+            Self::Sweep(sweep) => !sweep.more && sweep.rows == 0,
         }
     }
 }

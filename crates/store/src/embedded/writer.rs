@@ -15,9 +15,10 @@ use super::backend::Backend;
 use super::core::{Core, guarded};
 use super::fault::{Fault, again};
 use super::format::{self, Found, Tables, Totals};
-use super::journal::{self, Journal, LOGGED, Round};
+use super::front::Front;
+use super::journal::{self, Journal};
 use super::snapshot::Snapshot;
-use super::task::{Change, Sweep, Task, Undo};
+use super::task::{Done, Task, Undo};
 use crate::{Error, Result};
 
 /// Tasks and bytes of content that one transaction takes.
@@ -41,33 +42,29 @@ type Closing = Option<oneshot::Sender<Result<()>>>;
 
 pub(super) struct Writer {
     block: Arc<dyn Block>,
-    options: Options,
-    core: Arc<Core>,
+    pub(super) options: Options,
+    pub(super) core: Arc<Core>,
     tasks: mpsc::UnboundedReceiver<Task>,
-    /// `None` after a failure, until it could be opened again.
-    db: Option<Database>,
-    generation: u64,
-    totals: Totals,
+    /// `None` after a failure, until it could be opened again. The absorber has a handle while it has a job.
+    pub(super) db: Option<Arc<Database>>,
+    pub(super) generation: u64,
+    /// Of the database and of the pastes on their way into it.
+    pub(super) totals: Totals,
     /// Uploads whose pieces are to be removed.
     orphans: VecDeque<u64>,
     /// What failed or went unheard, and must not stay.
-    undo: Vec<Undo>,
+    pub(super) undo: Vec<Undo>,
     /// Removing these failed: wait until something else succeeds.
     tidying_failed: bool,
-    undurable: u64,
+    pub(super) undurable: u64,
     /// How many commits are still to record the free pages, after a failure.
-    wary: u32,
+    pub(super) wary: u32,
     /// What the store weighed when the device was found to be full.
-    ceiling: Option<u64>,
+    pub(super) ceiling: Option<u64>,
     /// The last commit recorded the free pages, so that recovery needs not read the whole store.
-    checkpointed: bool,
-    journal: Option<Journal>,
-}
-
-/// One task's outcome.
-enum Done {
-    Unit(Result<()>),
-    Sweep(Sweep),
+    pub(super) checkpointed: bool,
+    pub(super) journal: Option<Journal>,
+    pub(super) front: Front,
 }
 
 /// What a transaction led to.
@@ -131,7 +128,7 @@ impl Writer {
             options,
             core,
             tasks,
-            db: Some(db),
+            db: Some(Arc::new(db)),
             generation: 0,
             totals: found.totals,
             orphans: found.orphans.into(),
@@ -142,6 +139,7 @@ impl Writer {
             ceiling: None,
             checkpointed: true,
             journal,
+            front: Front::default(),
         })
     }
 
@@ -163,7 +161,7 @@ impl Writer {
         }
     }
 
-    fn may_tidy(&self) -> bool {
+    pub(super) fn may_tidy(&self) -> bool {
         !self.tidying_failed && (!self.undo.is_empty() || !self.orphans.is_empty())
     }
 
@@ -191,6 +189,12 @@ impl Writer {
                     // Nobody may be waiting any more.
                     let _ = answer.send(result);
                 }
+                Some(Task::Settle { answer }) => {
+                    self.settle();
+                    // Nobody may be waiting any more.
+                    let _ = answer.send(());
+                }
+                Some(Task::Absorbed) => self.look_at_absorber(),
                 // Whoever asked has left: an upload that nobody waits for leaves nothing behind.
                 Some(task) if task.is_unheard() => {}
                 Some(task) => {
@@ -204,37 +208,42 @@ impl Writer {
 
     fn commit(&mut self, batch: Vec<Task>) {
         let batch = self.refuse_without_room(batch);
+        let batch = self.take_short_way(batch);
         if batch.is_empty() && !self.may_tidy() {
             return;
         }
+        self.settle();
         match self.attempt(&batch) {
             Ok(committed) => self.finish(batch, committed),
             Err(fault) => {
                 self.tidying_failed |= batch.is_empty();
-                // The device may have kept what failed.
-                self.undo.extend(batch.iter().filter_map(Task::undo));
-                // A failure here shows at the next task.
-                let _ = self.heal();
                 let full = matches!(fault.0, Error::Full);
-                if full {
-                    let bytes = batch.iter().map(|task| task.bytes() as u64).sum();
-                    self.ceiling = Some(self.core.ledger.weight().saturating_sub(bytes));
-                }
-                let (failed, rest) = batch.into_iter().partition(|task| !full || task.takes_room());
-                self.fail(failed, &fault.0);
+                let rest = self.fail_to_commit(batch, &fault);
                 // Only what takes room is to blame.
-                if !Vec::is_empty(&rest) {
+                if full && !Vec::is_empty(&rest) {
                     match self.attempt(&rest) {
                         Ok(committed) => self.finish(rest, committed),
-                        Err(fault) => {
-                            self.undo.extend(rest.iter().filter_map(Task::undo));
-                            let _ = self.heal();
-                            self.fail(rest, &fault.0);
-                        }
+                        Err(fault) => drop(self.fail_to_commit(rest, &fault)),
                     }
                 }
             }
         }
+    }
+
+    /// Answers that `batch` failed, and opens the database anew; gives back what is not to blame.
+    pub(super) fn fail_to_commit(&mut self, batch: Vec<Task>, fault: &Fault) -> Vec<Task> {
+        // The device may have kept what failed.
+        self.undo.extend(batch.iter().filter_map(Task::undo));
+        // A failure here shows at the next task.
+        let _ = self.heal();
+        let full = matches!(fault.0, Error::Full);
+        if full {
+            let bytes = batch.iter().map(|task| task.bytes() as u64).sum();
+            self.ceiling = Some(self.core.ledger.weight().saturating_sub(bytes));
+        }
+        let (failed, rest) = batch.into_iter().partition(|task| !full || task.takes_room());
+        self.fail(failed, &fault.0);
+        rest
     }
 
     fn fail(&self, batch: Vec<Task>, error: &Error) {
@@ -252,7 +261,7 @@ impl Writer {
         let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
         let coming = bytes + self.undurable;
         let room = self.block.room().ok().flatten();
-        let reserve = RESERVE + if self.journal.is_some() { 3 * journal::CAPACITY } else { 0 };
+        let reserve = RESERVE + if self.journal.is_some() { journal::RESERVE } else { 0 };
         if room.is_none_or(|room| room >= reserve + coming + coming / 4 + self.totals.bytes / SHARE) {
             if room.is_some() {
                 self.ceiling = None;
@@ -294,18 +303,19 @@ impl Writer {
             }
             let changes = std::mem::take(&mut committed.effects.changes).0;
             let mut round = None;
-            let takes = !whole && journal.as_mut().is_some_and(|journal| journal.takes(changes.len()));
+            let rows = batch.len();
+            let takes = !whole && journal.as_mut().is_some_and(|journal| journal.takes(changes.len(), rows));
             committed.durable = match &mut journal {
                 None => durable,
                 Some(_) if !durable && changes.is_empty() => false,
                 Some(journal) if takes => {
                     // Before the database has it: what cannot be written must not be in what later records add to.
-                    journal.append(&changes, durable).map_err(redb::StorageError::Io)?;
+                    journal.append(&changes, rows, durable).map_err(redb::StorageError::Io)?;
                     false
                 }
                 Some(journal) => {
+                    round = Some(journal.next_round());
                     journal.stop();
-                    round = Some(Round { journal: journal.label(), number: Journal::next_round() });
                     true
                 }
             };
@@ -321,7 +331,7 @@ impl Writer {
             }
             txn.commit()?;
             if let (Some(journal), Some(round)) = (&mut journal, round) {
-                journal.begin(round.number);
+                journal.begin(round);
             }
             Ok(committed)
         });
@@ -401,8 +411,11 @@ impl Writer {
 
     /// Opens the database anew after it failed. What has to be undone is undone before anybody sees it, if the device
     /// lets it.
-    fn heal(&mut self) -> std::result::Result<(), Fault> {
+    pub(super) fn heal(&mut self) -> std::result::Result<(), Fault> {
+        self.abandon();
         self.core.show(None);
+        // After the snapshot: whoever misses a paste here asks for a new one.
+        self.core.shelf.clear();
         self.reopen()?;
         if !self.undo.is_empty() {
             match self.attempt(&[]) {
@@ -431,17 +444,19 @@ impl Writer {
         self.core.ledger.set_pastes(found.totals.pastes);
         self.totals = found.totals;
         self.orphans = found.orphans.into();
-        self.db = Some(db);
+        self.db = Some(Arc::new(db));
         Ok(())
     }
 
     fn close(&mut self) -> Result<()> {
         self.tasks.close();
+        self.settle();
         if self.db.is_none() {
             self.heal().map_err(|fault| fault.0)?;
         }
         self.core.show(None);
-        let Some(db) = self.db.take() else { return Err(Error::Closed) };
+        // Nobody else has it where the absorber has no job.
+        let Some(db) = self.db.take().and_then(Arc::into_inner) else { return Err(Error::Closed) };
         guarded(|| {
             let mut txn = db.begin_write()?;
             txn.set_quick_repair(true);
@@ -451,116 +466,5 @@ impl Writer {
             Ok(())
         })
         .map_err(|fault| fault.0)
-    }
-}
-
-impl Task {
-    /// Bytes of content it brings.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Piece { piece, .. } => piece.data.len(),
-            Self::Publish { publish, .. } => publish.tail.len(),
-            _ => 0,
-        }
-    }
-
-    /// Whether it brings content.
-    fn takes_room(&self) -> bool {
-        matches!(self, Self::Piece { .. } | Self::Publish { .. })
-    }
-
-    /// Whether the database itself makes it durable: it is long, or its pieces are in no journal, or it is a good time.
-    fn is_for_the_database(&self) -> bool {
-        match self {
-            Self::Publish { publish, .. } => publish.ticket.stored > 0 || publish.tail.len() > LOGGED,
-            Self::Sweep { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether its answer promises that it survives a loss of power.
-    fn must_be_durable(&self) -> bool {
-        match self {
-            Self::Change { change, .. } => !matches!(change, Change::Renew { .. }),
-            Self::Publish { .. } | Self::Sweep { .. } => true,
-            _ => false,
-        }
-    }
-
-    fn apply(&self, changes: &mut Ledgered<'_>) -> std::result::Result<Done, Fault> {
-        Ok(match self {
-            Self::Piece { piece, .. } => Done::Unit(changes.piece(piece)?),
-            Self::Publish { publish, .. } => Done::Unit(changes.publish(publish)?),
-            Self::Change { id, change, .. } => Done::Unit(changes.change(id, change)?),
-            Self::Sweep { .. } => Done::Sweep(changes.sweep()?),
-            Self::Discard { .. } | Self::Heal { .. } | Self::Close { .. } => Done::Unit(Ok(())),
-        })
-    }
-
-    /// How to take it back; `None` where it stays done even if nobody hears of it.
-    fn undo(&self) -> Option<Undo> {
-        match self {
-            Self::Publish { publish, .. } => {
-                Some(Undo::Publish { id: publish.paste.id, delete_hash: publish.paste.delete_hash })
-            }
-            Self::Change { id, change: Change::Claim(claim), .. } => {
-                Some(Undo::Claim { id: *id, lease_hash: claim.lease_hash })
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether nobody waits for its answer, so that it must not be done.
-    fn is_unheard(&self) -> bool {
-        match self {
-            Self::Publish { answer, .. } => answer.is_closed(),
-            Self::Change { answer, change: Change::Claim(_), .. } => answer.is_closed(),
-            _ => false,
-        }
-    }
-
-    /// Tells whoever asked; says what to undo where nobody waits any more.
-    fn answer(self, done: Done, generation: u64) -> Option<Undo> {
-        let undo = self.undo();
-        match (self, done) {
-            (Self::Piece { answer, room, .. }, Done::Unit(result)) => {
-                drop(room);
-                let _ = answer.send(result.map(|()| generation));
-            }
-            (Self::Publish { mut publish, answer }, Done::Unit(result)) => {
-                let result = match result {
-                    Ok(()) => {
-                        publish.ticket.spend();
-                        Ok(())
-                    }
-                    Err(e) => Err((e, publish.ticket)),
-                };
-                if let Err(Ok(())) = answer.send(result) {
-                    return undo;
-                }
-            }
-            (Self::Change { answer, .. }, Done::Unit(result)) => {
-                if let Err(Ok(())) = answer.send(result) {
-                    return undo;
-                }
-            }
-            (Self::Sweep { answer }, done) => {
-                let _ = answer.send(match done {
-                    Done::Sweep(sweep) => Ok(sweep),
-                    Done::Unit(result) => result.map(|()| Sweep::default()),
-                });
-            }
-            _ => {}
-        }
-        None
-    }
-}
-
-impl Done {
-    fn changed_nothing(&self) -> bool {
-        match self {
-            Self::Unit(result) => result.is_err(),
-            Self::Sweep(sweep) => !sweep.more && sweep.rows == 0,
-        }
     }
 }
