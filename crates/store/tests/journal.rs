@@ -6,12 +6,13 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use common::disks::{Disks, cut_both};
 use common::run;
+use device::Timestamp;
 use device::sim::{Cut, SimBlock, SimClock, Unflushed};
-use device::{Block, Timestamp};
 use store::conformance::{content, get, id, paste, put};
 use store::{Claim, Embedded, Error, Options, Result, State, Store};
 
@@ -20,111 +21,6 @@ const CLAIM: Claim = Claim { lease_hash: [9; 32], until: Timestamp(1_800_000_000
 /// Of a journal, at most.
 const LENGTH: usize = 17 << 20;
 const LENGTHS: [usize; 4] = [300, 9_000, 70_000, 0];
-
-/// A database's disk, and its journal's.
-#[derive(Clone)]
-struct Disks([SimBlock; 2]);
-
-/// When the power of both goes, in calls of either.
-#[derive(Debug, Default)]
-struct Supply {
-    writes: u64,
-    flushes: u64,
-    cut: Option<(Cut, Unflushed)>,
-}
-
-#[derive(Clone, Debug)]
-struct Wired {
-    this: usize,
-    disks: [SimBlock; 2],
-    supply: Arc<Mutex<Supply>>,
-}
-
-impl Wired {
-    fn is_cut(&self, write: bool) -> Option<Unflushed> {
-        let mut supply = self.supply.lock().unwrap();
-        let now = if write {
-            supply.writes += 1;
-            Cut::Write(supply.writes)
-        } else {
-            supply.flushes += 1;
-            Cut::Flush(supply.flushes)
-        };
-        supply.cut.take_if(|(cut, _)| *cut == now).map(|(_, unflushed)| unflushed)
-    }
-
-    fn lose_power(&self, unflushed: Unflushed) -> io::Error {
-        cut_both(&self.disks, unflushed);
-        io::ErrorKind::NotConnected.into()
-    }
-
-    fn change(&self, change: impl FnOnce(&SimBlock) -> io::Result<()>) -> io::Result<()> {
-        match self.is_cut(true) {
-            None => change(&self.disks[self.this]),
-            Some(unflushed) => {
-                if matches!(unflushed, Unflushed::Torn(_)) {
-                    // The one under way may be torn, too.
-                    change(&self.disks[self.this])?;
-                }
-                Err(self.lose_power(unflushed))
-            }
-        }
-    }
-}
-
-fn cut_both(disks: &[SimBlock; 2], unflushed: Unflushed) {
-    for disk in disks.iter().filter(|disk| !disk.is_off()) {
-        disk.cut_power(Cut::Flush(disk.counts().1 + 1), unflushed);
-        disk.flush().unwrap_err();
-    }
-}
-
-impl Block for Wired {
-    fn len(&self) -> io::Result<u64> {
-        self.disks[self.this].len()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(|disk| disk.set_len(len))
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.disks[self.this].read(offset, out)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.change(|disk| disk.write(offset, data))
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        match self.is_cut(false) {
-            None => self.disks[self.this].flush(),
-            Some(unflushed) => Err(self.lose_power(unflushed)),
-        }
-    }
-}
-
-impl Disks {
-    fn new() -> Self {
-        Self([SimBlock::new(), SimBlock::new()])
-    }
-
-    fn open(&self, clock: &SimClock, cut: Option<(Cut, Unflushed)>) -> Result<Embedded> {
-        let supply = Arc::new(Mutex::new(Supply { cut, ..Supply::default() }));
-        let wired = |this| Wired { this, disks: self.0.clone(), supply: Arc::clone(&supply) };
-        let mut options = Options::default();
-        options.journal = Some(Arc::new(wired(1)));
-        Embedded::open(wired(0), options, Arc::new(clock.clone()))
-    }
-
-    fn is_off(&self) -> bool {
-        self.0[0].is_off()
-    }
-
-    fn restore(&self) {
-        self.0.iter().for_each(SimBlock::restore_power);
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
@@ -294,7 +190,7 @@ fn a_store_that_needs_its_journal_says_so() {
         assert!(matches!(&e, Error::Format(what) if what.contains("journal")), "{e}");
         let other = Disks([disks.0[0].clone(), SimBlock::new()]);
         let e = other.open(&clock, None).err().unwrap();
-        assert!(matches!(&e, Error::Format(what) if what.contains("this is not it")), "{e}");
+        assert!(matches!(&e, Error::Format(what) if what.contains("missing or empty")), "{e}");
         let store = disks.open(&clock, None).unwrap();
         for n in 0..3 {
             assert_eq!(get(&store, &id(n), 0..u64::MAX).await.unwrap(), body(0));

@@ -25,10 +25,10 @@ pub(super) enum Failure {
     #[error("the store {} is in use by another process", path.display())]
     StoreLocked { path: PathBuf },
     /// The file is no store, or another version's.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error} (its journal is {}.journal)", path.display(), path.display())]
     StoreFormat { path: PathBuf, error: store::Error },
     /// The store is damaged.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error} (its journal is {}.journal)", path.display(), path.display())]
     StoreDamaged { path: PathBuf, error: store::Error },
     /// The program has no site and none was named.
     #[error("no site: this program was built without one; name an image with --site")]

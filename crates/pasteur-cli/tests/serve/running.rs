@@ -1,10 +1,11 @@
 //! A server that runs: its ends, orderly and not, and clients that wear it out.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::{PATIENCE, Place, Server, creation, id_in, rest};
+use crate::server::{PATIENCE, Place, Server, creation, fails, id_in, rest};
 
 #[test]
 fn serves_and_stops_for_either_signal() {
@@ -73,6 +74,58 @@ fn what_was_answered_survives_a_kill() {
         server.signal("KILL");
         server.ended();
     }
+}
+
+/// Many clients are in the middle of creating when the process is killed, more than once over the same store.
+#[test]
+fn what_was_answered_under_load_survives_a_kill() {
+    let place = Place::new();
+    let mut ids: Vec<String> = Vec::new();
+    for round in 0..3 {
+        let server = place.start(&["--create-rate", "0"]);
+        for id in &ids {
+            assert!(server.info(id).starts_with("HTTP/1.1 200 "), "round {round}: {id}");
+        }
+        let enough = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..8)
+                .map(|client| {
+                    let (server, enough) = (&server, &enough);
+                    scope.spawn(move || {
+                        let mut made = Vec::new();
+                        // Until the kill, after which nothing is answered in full.
+                        while let Some(id) = server.try_paste(&[client; 3000]) {
+                            made.push(id);
+                            enough.fetch_add(1, SeqCst);
+                        }
+                        made
+                    })
+                })
+                .collect();
+            while enough.load(SeqCst) < 400 {
+                thread::sleep(Duration::from_millis(5));
+            }
+            server.signal("KILL");
+            ids.extend(clients.into_iter().flat_map(|client| client.join().unwrap()));
+        });
+        server.ended();
+    }
+    // What is in the journal alone is not lost without a word.
+    let journal = place.path("store.redb.journal");
+    let kept = place.path("kept");
+    std::fs::rename(&journal, &kept).unwrap();
+    let (code, said) = fails(place.command(&[]));
+    assert_eq!(code, 10, "{said}");
+    assert!(
+        said.contains("its journal, which is missing or empty") && said.contains(journal.to_str().unwrap()),
+        "{said}"
+    );
+    std::fs::rename(&kept, &journal).unwrap();
+    let server = place.start(&[]);
+    for id in &ids {
+        assert!(server.info(id).starts_with("HTTP/1.1 200 "), "{id}");
+    }
+    server.end();
 }
 
 #[test]

@@ -150,6 +150,15 @@ impl Server {
         id_in(&rest(&mut stream))
     }
 
+    /// Makes a paste, unless the server ends meanwhile.
+    pub(crate) fn try_paste(&self, content: &[u8]) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.addresses[0]).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(&creation(content)).ok()?;
+        let answer = rest(&mut stream);
+        answer.ends_with('}').then(|| id_in(&answer))
+    }
+
     /// What is told of a paste.
     pub(crate) fn info(&self, id: &str) -> String {
         self.get(&format!("/api/v1/pastes/{id}"))

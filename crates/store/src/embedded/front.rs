@@ -82,8 +82,9 @@ impl Writer {
 
     fn has_short_way(&self) -> bool {
         let journaled = self.journal.as_ref().is_some_and(Journal::is_open);
-        let calm = self.wary == 0 && !self.may_tidy() && !self.options.quick_recovery;
-        journaled && calm && self.db.is_some()
+        let calm = self.wary == 0 && !self.may_tidy();
+        let shared = self.options.group_commit && !self.options.quick_recovery;
+        journaled && calm && shared && self.db.is_some()
     }
 
     fn exists(&self, publish: &Publish, record: &Record) -> Result<bool, Fault> {
@@ -182,7 +183,8 @@ impl Writer {
         let rows = std::mem::take(&mut front.waiting);
         let held = Totals { pastes: rows.len() as u64, bytes: rows.iter().map(|fresh| fresh.size).sum() };
         let totals = Totals { pastes: self.totals.pastes - held.pastes, bytes: self.totals.bytes - held.bytes };
-        let job = Job { db: Arc::clone(db), generation: self.generation, rows, totals, round: front.next };
+        let (db, block) = (Arc::clone(db), Arc::clone(&self.block));
+        let job = Job { db, block, generation: self.generation, rows, totals, round: front.next };
         front.beginning = front.next.is_some();
         front.busy = Some(held);
         if !absorber.give(job) {

@@ -217,9 +217,13 @@ impl Journal {
 /// `Format` where `block` is not the journal with that label, and `Damaged` where one of its records was durable and is
 /// not whole: what they say would be missed by nobody.
 pub(super) fn replay(block: &dyn Block, round: Round, txn: &WriteTransaction) -> Result<(), Fault> {
-    let found = label(block).map_err(redb::StorageError::Io)?;
-    if found != Found::Label(round.journal) {
-        return Err(Fault(Error::Format("its newest changes are in its journal, and this is not it".to_owned())));
+    let wrong = match label(block).map_err(redb::StorageError::Io)? {
+        Found::Label(label) if label == round.journal => None,
+        Found::Nothing => Some("which is missing or empty"),
+        Found::Label(_) | Found::Other => Some("and this is not it"),
+    };
+    if let Some(wrong) = wrong {
+        return Err(Fault(Error::Format(format!("its newest changes are in its journal, {wrong}"))));
     }
     if block.len().map_err(redb::StorageError::Io)? < LENGTH {
         return Err(damaged("its journal is cut short"));

@@ -11,6 +11,7 @@ mod format;
 mod front;
 mod journal;
 mod ledger;
+mod pace;
 mod pool;
 mod reader;
 mod row;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::audit::Audit;
 use self::core::Core;
 use self::ledger::Ledger;
+use self::pace::Paced;
 pub use self::reader::EmbeddedReader;
 use self::reader::Rest;
 use self::snapshot::Source;
@@ -52,7 +54,8 @@ pub struct Options {
     /// where it otherwise reads the whole store, but each commit flushes twice and writes 64 bytes a MiB stored.
     pub quick_recovery: bool,
     /// Where small commits are made durable by one write in a row; `None` lets the database make each durable. A store
-    /// that was not closed needs the journal that it had. It takes up to 17 MiB, and is not used where there is no room.
+    /// that was not closed needs the journal that it had. It takes 8 MiB, and is not used where there is no room: its device
+    /// is one that can tell.
     pub journal: Option<Arc<dyn Block>>,
 }
 
@@ -64,7 +67,7 @@ impl Default for Options {
 
 /// A paste store in one block device. Its clones are the same store; with the last, it is closed.
 ///
-/// It needs no runtime: a thread of its own writes, and up to four read large contents. Records and small contents
+/// It needs no runtime: threads of its own write, and up to four read large contents. Records and small contents
 /// are read on the caller's thread, since a page in memory is nearer than another thread.
 #[derive(Clone)]
 pub struct Embedded {
@@ -85,7 +88,7 @@ impl Embedded {
     /// # Errors
     /// `Format` where the block holds something else or another version's store, `Damaged`, `Locked`, `Full`, `Io`.
     pub fn open(block: impl Block, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
-        let block: Arc<dyn Block> = Arc::new(block);
+        let block = Arc::new(Paced::new(Arc::new(block)));
         let (db, found) = writer::open(&block, &options).map_err(|fault| fault.0)?;
         let (tasks, waiting) = mpsc::unbounded_channel();
         let ledger = Ledger::new(options.quota, found.totals.pastes, found.totals.bytes, found.next_upload);

@@ -1,6 +1,8 @@
 //! What the store's tests share.
 #![allow(dead_code, reason = "each test takes a part")]
 
+pub(crate) mod disks;
+
 use std::fs::File;
 use std::future::Future;
 use std::io;
