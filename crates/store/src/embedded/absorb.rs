@@ -12,7 +12,6 @@ use super::core::{Core, guarded};
 use super::fault::Fault;
 use super::format::{Tables, Totals, due_key};
 use super::journal::Round;
-use super::pace::Paced;
 use super::snapshot::Snapshot;
 use super::task::Task;
 use crate::Error;
@@ -64,8 +63,6 @@ impl Shelf {
 /// What the thread is to do.
 pub(super) struct Job {
     pub(super) db: Arc<Database>,
-    /// The database's.
-    pub(super) block: Arc<Paced>,
     pub(super) generation: u64,
     pub(super) rows: Vec<Fresh>,
     /// What the database holds before.
@@ -129,7 +126,6 @@ impl Drop for Absorber {
 
 impl Job {
     fn run(mut self, core: &Core) -> Result<(), Fault> {
-        let _pace = self.block.pace();
         // Neighbours in the table share pages.
         self.rows.sort_unstable_by_key(|fresh| fresh.key);
         let mut rest = &self.rows[..];

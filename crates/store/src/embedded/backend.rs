@@ -6,12 +6,10 @@ use std::sync::Arc;
 use device::Block;
 use redb::StorageBackend;
 
-use super::pace::Paced;
-
 /// Hands redb's calls to a block device. Several may stand over one device, one after the other: a database that
 /// failed is dropped, and the device is opened anew.
 #[derive(Debug)]
-pub(super) struct Backend(pub(super) Arc<Paced>);
+pub(super) struct Backend(pub(super) Arc<dyn Block>);
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {

@@ -183,8 +183,8 @@ impl Writer {
         let rows = std::mem::take(&mut front.waiting);
         let held = Totals { pastes: rows.len() as u64, bytes: rows.iter().map(|fresh| fresh.size).sum() };
         let totals = Totals { pastes: self.totals.pastes - held.pastes, bytes: self.totals.bytes - held.bytes };
-        let (db, block) = (Arc::clone(db), Arc::clone(&self.block));
-        let job = Job { db, block, generation: self.generation, rows, totals, round: front.next };
+        let db = Arc::clone(db);
+        let job = Job { db, generation: self.generation, rows, totals, round: front.next };
         front.beginning = front.next.is_some();
         front.busy = Some(held);
         if !absorber.give(job) {

@@ -11,7 +11,6 @@ mod format;
 mod front;
 mod journal;
 mod ledger;
-mod pace;
 mod pool;
 mod reader;
 mod row;
@@ -31,7 +30,6 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::audit::Audit;
 use self::core::Core;
 use self::ledger::Ledger;
-use self::pace::Paced;
 pub use self::reader::EmbeddedReader;
 use self::reader::Rest;
 use self::snapshot::Source;
@@ -88,7 +86,7 @@ impl Embedded {
     /// # Errors
     /// `Format` where the block holds something else or another version's store, `Damaged`, `Locked`, `Full`, `Io`.
     pub fn open(block: impl Block, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
-        let block = Arc::new(Paced::new(Arc::new(block)));
+        let block: Arc<dyn Block> = Arc::new(block);
         let (db, found) = writer::open(&block, &options).map_err(|fault| fault.0)?;
         let (tasks, waiting) = mpsc::unbounded_channel();
         let ledger = Ledger::new(options.quota, found.totals.pastes, found.totals.bytes, found.next_upload);

@@ -17,7 +17,6 @@ use super::fault::{Fault, again};
 use super::format::{self, Found, Tables, Totals};
 use super::front::Front;
 use super::journal::{self, Journal};
-use super::pace::Paced;
 use super::snapshot::Snapshot;
 use super::task::{Done, Task, Undo};
 use crate::{Error, Result};
@@ -42,7 +41,7 @@ const WARY: u32 = 1000;
 type Closing = Option<oneshot::Sender<Result<()>>>;
 
 pub(super) struct Writer {
-    pub(super) block: Arc<Paced>,
+    pub(super) block: Arc<dyn Block>,
     pub(super) options: Options,
     pub(super) core: Arc<Core>,
     tasks: mpsc::UnboundedReceiver<Task>,
@@ -84,7 +83,7 @@ struct Committed {
 }
 
 /// Opens the database on `block`, and makes one where the block is empty.
-pub(super) fn open(block: &Arc<Paced>, options: &Options) -> std::result::Result<(Database, Found), Fault> {
+pub(super) fn open(block: &Arc<dyn Block>, options: &Options) -> std::result::Result<(Database, Found), Fault> {
     guarded(|| {
         clear_unfinished(block.as_ref()).map_err(redb::StorageError::Io)?;
         let db =
@@ -115,7 +114,7 @@ fn clear_unfinished(block: &dyn Block) -> io::Result<()> {
 
 impl Writer {
     pub(super) fn new(
-        block: Arc<Paced>,
+        block: Arc<dyn Block>,
         options: Options,
         core: Arc<Core>,
         tasks: mpsc::UnboundedReceiver<Task>,
@@ -440,7 +439,6 @@ impl Writer {
         self.wary = WARY;
         self.checkpointed = true;
         self.generation += 1;
-        self.block.forget();
         let (db, found) = open(&self.block, &self.options)?;
         self.core.ledger.reserve_again(self.totals.bytes, found.totals.bytes);
         self.core.ledger.set_pastes(found.totals.pastes);
