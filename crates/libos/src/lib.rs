@@ -1,0 +1,35 @@
+//! A library operating system: Rust's own `std` for `x86_64-unknown-hermit` on a virtual machine with one processor.
+//! A program that names this crate (`use libos as _;`) and is built for that target is a kernel that boots by PVH; `std` finds here the
+//! symbols that it asks for, and none for files and sockets, so that a program which uses them does not link.
+//!
+//! | module | what |
+//! |---|---|
+//! | `machine` | what everything else asks of a machine: the one trait that a new kind of machine implements |
+//! | `x86` | the PC: boot, page tables, exceptions, clocks, console (only on the target) |
+//! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
+//! | the others | arithmetic and decisions without a machine, tested on any host |
+//!
+//! Nothing interrupts a thread: interrupts are let in only while the processor sleeps. So a value that is never borrowed
+//! across a switch needs no lock.
+
+#![no_std]
+// A host builds and tests what knows no machine; the half that uses it exists on the target alone.
+#![cfg_attr(not(target_os = "hermit"), allow(dead_code))]
+
+extern crate alloc;
+
+mod clock;
+mod cmdline;
+mod elf;
+mod fault;
+mod heap;
+#[cfg(target_os = "hermit")]
+mod kernel;
+mod machine;
+mod memory;
+mod paging;
+mod pvh;
+mod scheduler;
+mod tls;
+#[cfg(target_os = "hermit")]
+mod x86;

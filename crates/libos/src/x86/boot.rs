@@ -1,0 +1,128 @@
+//! From the entry to the program's `main`: each step needs those before it.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::arch::global_asm;
+use core::ffi::{CStr, c_char};
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+
+use super::{CLOCKS, PC, RAM_END, cpu, tables, time, traps};
+use crate::cmdline;
+use crate::elf::Program;
+use crate::kernel::single::Single;
+use crate::kernel::{fail, memory, threads};
+use crate::machine::{Machine, Status};
+use crate::memory::{PAGE, usable};
+use crate::pvh::{self, StartInfo};
+
+global_asm!(include_str!("boot.s"), options(att_syntax));
+
+/// What the entry's own page tables reach.
+const REACH: usize = 1 << 32;
+
+unsafe extern "C" {
+    /// The program's ELF header, by the linker.
+    static __ehdr_start: [u8; PAGE];
+    fn runtime_entry(argc: i32, argv: *const *const c_char, env: *const *const c_char) -> !;
+}
+
+/// The program's arguments: its name, then the words of the command line.
+static ARGUMENTS: Single<Vec<CString>> = Single::new(Vec::new());
+
+/// Called by the entry, on the boot's stack.
+#[unsafe(no_mangle)]
+extern "C" fn libos_boot(info: usize) -> ! {
+    traps::install();
+    let boot = BootInfo::copy(info);
+    // SAFETY: the linker put the program's headers at the start of its first page.
+    let headers = unsafe { &*(&raw const __ehdr_start) };
+    let start = headers.as_ptr().expose_provenance();
+    let program = match Program::parse(headers) {
+        Ok(program) => program,
+        Err(error) => fail(Status::Boot, format_args!("the program's own headers: {error:?}")),
+    };
+    RAM_END.store(boot.ram().map(|ram| ram.end).max().unwrap_or(0), Ordering::Relaxed);
+    let free = |low: bool| {
+        boot.ram()
+            .flat_map(|ram| usable(ram, start..program.end()))
+            .filter(move |range| (range.start < REACH) == low)
+    };
+    for range in free(true) {
+        // SAFETY: it is RAM that holds neither the program nor what the loader left, and it is mapped.
+        unsafe { memory::add(&(range.start..range.end.min(REACH))) };
+    }
+    if tables::install(boot.ram(), &program).is_err() {
+        let size = memory::size() >> 10;
+        fail(Status::Boot, format_args!("too little memory for page tables: {size} KiB are free"));
+    }
+    for range in free(false) {
+        // SAFETY: as above; the new tables map it.
+        unsafe { memory::add(&range) };
+    }
+    cpu::enable_vectors();
+    let Some(clocks) = time::Clocks::measure() else {
+        fail(Status::Boot, format_args!("nothing tells the time: no kvm-clock, CPUID rate or PIT, or no CMOS clock"));
+    };
+    CLOCKS.with(|place| *place = Some(clocks));
+    if !PC.entropy(&mut [0; 32]) {
+        fail(Status::NoEntropy, format_args!("no source of entropy: the processor has no RDRAND, or it fails"));
+    }
+    let words = cmdline::arguments(&boot.command_line());
+    let named = core::iter::once("unikernel").chain(words.iter().map(|word| word.as_str()));
+    // A word with a zero byte cannot come from a text that a zero byte ends.
+    ARGUMENTS.with(|arguments| *arguments = named.filter_map(|word| CString::new(word).ok()).collect());
+    threads::start(program.tls, main)
+}
+
+extern "C" fn main(_: usize) {
+    let pointers = ARGUMENTS.with(|arguments| {
+        let pointers = arguments.iter().map(|argument| argument.as_ptr());
+        pointers.chain([core::ptr::null()]).collect::<Vec<_>>().leak()
+    });
+    let count = i32::try_from(pointers.len() - 1).unwrap_or(0);
+    // SAFETY: the arguments are never changed again; it is called once, on the first thread.
+    unsafe { runtime_entry(count, pointers.as_ptr(), core::ptr::null()) }
+}
+
+/// What the loader told, copied out of memory that becomes the heap's.
+struct BootInfo {
+    ram: [Option<Range<usize>>; pvh::MOST],
+    line: [u8; cmdline::LONGEST],
+}
+
+impl BootInfo {
+    fn copy(info: usize) -> Self {
+        let mut boot = Self { ram: [const { None }; pvh::MOST], line: [0; cmdline::LONGEST] };
+        // SAFETY: the loader's structure, which the entry was given the address of; the entry's tables map it.
+        let info = unsafe { core::ptr::with_exposed_provenance::<[u8; pvh::SIZE]>(info).read_unaligned() };
+        let Some(info) = StartInfo::parse(&info) else {
+            fail(Status::Boot, format_args!("this is no PVH boot of version 1: there is no memory map"));
+        };
+        let map = usize::try_from(info.map).unwrap_or(0);
+        for (index, place) in boot.ram.iter_mut().take(info.entries).enumerate() {
+            let entry = core::ptr::with_exposed_provenance::<[u8; pvh::ENTRY]>(map + index * pvh::ENTRY);
+            // SAFETY: the loader says that the map has this many entries there.
+            *place = pvh::ram(&unsafe { entry.read_unaligned() });
+        }
+        let line = usize::try_from(info.command_line).unwrap_or(0);
+        if line != 0 {
+            for (index, place) in boot.line[..cmdline::LONGEST - 1].iter_mut().enumerate() {
+                // SAFETY: the loader's text, up to its zero byte.
+                *place = unsafe { core::ptr::with_exposed_provenance::<u8>(line + index).read() };
+                if *place == 0 {
+                    break;
+                }
+            }
+        }
+        boot
+    }
+
+    fn ram(&self) -> impl Iterator<Item = Range<usize>> {
+        self.ram.iter().flatten().cloned()
+    }
+
+    fn command_line(&self) -> alloc::borrow::Cow<'_, str> {
+        CStr::from_bytes_until_nul(&self.line).unwrap_or_default().to_string_lossy()
+    }
+}

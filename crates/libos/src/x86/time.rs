@@ -1,0 +1,237 @@
+//! The PC's clocks and its alarm: the time-stamp counter, as a hypervisor or the PIT tells its rate, the CMOS for the date,
+//! and the local APIC's timer.
+
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering;
+
+use super::cpu::{self, msr};
+use super::traps::{RANG, SPURIOUS, TIMER};
+use crate::clock::{self, Ticks};
+use crate::machine::Nanos;
+
+const APIC: usize = 0xfee0_0000;
+const APIC_SPURIOUS: usize = 0xf0;
+const APIC_TIMER: usize = 0x320;
+const APIC_COUNT: usize = 0x380;
+const APIC_NOW: usize = 0x390;
+const APIC_DIVIDE: usize = 0x3e0;
+
+/// How far the PIT counts to measure another clock: about 5 ms.
+const SPAN: u16 = 5_966;
+
+/// The clocks, once their rates are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clocks {
+    ticks: Ticks,
+    /// The wall clock when `ticks` began.
+    epoch: Nanos,
+    /// The timer's rate; `None` where it compares with the time-stamp counter itself.
+    alarm: Option<Ticks>,
+}
+
+impl Clocks {
+    /// Learns the rates; `None` where nothing tells the time-stamp counter's.
+    pub(super) fn measure() -> Option<Self> {
+        mask_pic();
+        let kvm = kvm_base();
+        let hz = kvm.and_then(kvm_rate).or_else(cpuid_rate).or_else(pit_rate)?;
+        let start = cpu::ticks();
+        let ticks = Ticks::new(start, hz)?;
+        let epoch = cmos()?.saturating_mul(1_000_000_000);
+        // SAFETY: the boot has mapped the registers; the timer's vector has a handler.
+        unsafe {
+            cpu::write_msr(msr::APIC_BASE, cpu::read_msr(msr::APIC_BASE) | 1 << 11);
+            write(APIC_SPURIOUS, 0x100 | u32::from(SPURIOUS));
+            write(APIC_DIVIDE, 0b1011);
+        }
+        let alarm = if cpu::cpuid(1, 0).ecx & 1 << 24 != 0 {
+            // SAFETY: as above; the processor says that the timer has this mode.
+            unsafe { write(APIC_TIMER, 0b10 << 17 | u32::from(TIMER)) };
+            None
+        } else {
+            Some(Ticks::new(0, alarm_rate(ticks))?)
+        };
+        Some(Self { ticks, epoch, alarm })
+    }
+
+    /// Time since they were measured.
+    pub(super) fn now(&self) -> Nanos {
+        self.ticks.at(cpu::ticks())
+    }
+
+    /// Time since 1970.
+    pub(super) fn wall(&self) -> Nanos {
+        self.epoch.saturating_add(self.now())
+    }
+
+    /// Sleeps until an interrupt, or the deadline.
+    pub(super) fn wait(&self, deadline: Option<Nanos>) {
+        let now = self.now();
+        let span = match deadline {
+            Some(deadline) if deadline <= now => return,
+            Some(deadline) => Some(deadline - now),
+            None => None,
+        };
+        // SAFETY: the boot has mapped the registers. Interrupts are let in between `sti` and `cli` only, where the first
+        // instruction that they can hit is `hlt`; handlers keep every register.
+        unsafe {
+            match (self.alarm, span) {
+                (Some(alarm), Some(span)) => {
+                    write(APIC_TIMER, u32::from(TIMER));
+                    write(APIC_COUNT, u32::try_from(alarm.per(span)).unwrap_or(u32::MAX).max(1));
+                }
+                (None, Some(span)) => {
+                    cpu::write_msr(msr::TSC_DEADLINE, cpu::ticks().saturating_add(self.ticks.per(span)).max(1));
+                }
+                (_, None) => {}
+            }
+            if !RANG.load(Ordering::Relaxed) {
+                asm!("sti", "hlt", "cli", options(nostack));
+            }
+            RANG.store(false, Ordering::Relaxed);
+            match self.alarm {
+                Some(_) => write(APIC_COUNT, 0),
+                None => cpu::write_msr(msr::TSC_DEADLINE, 0),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The registers are mapped, and the value is one that the register takes.
+unsafe fn write(register: usize, value: u32) {
+    // SAFETY: as the caller promises.
+    unsafe { core::ptr::with_exposed_provenance_mut::<u32>(APIC + register).write_volatile(value) };
+}
+
+/// The old interrupt controllers stay silent.
+fn mask_pic() {
+    // SAFETY: where there is no such controller, nobody listens.
+    unsafe {
+        cpu::write_port(0x21, 0xff);
+        cpu::write_port(0xa1, 0xff);
+    }
+}
+
+/// KVM's leaf of features, where the hypervisor is KVM.
+fn kvm_base() -> Option<u32> {
+    if cpu::cpuid(1, 0).ecx & 1 << 31 == 0 {
+        return None;
+    }
+    let name = cpu::cpuid(0x4000_0000, 0);
+    (name.ebx == u32::from_le_bytes(*b"KVMK") && name.ecx == u32::from_le_bytes(*b"VMKV")).then_some(0x4000_0000)
+}
+
+/// The page that KVM writes its clock to.
+#[repr(C, align(64))]
+struct KvmTime {
+    words: UnsafeCell<[u32; 8]>,
+}
+
+// SAFETY: it is read by the boot only, while nothing else runs.
+unsafe impl Sync for KvmTime {}
+
+static KVM_TIME: KvmTime = KvmTime { words: UnsafeCell::new([0; 8]) };
+
+fn kvm_rate(base: u32) -> Option<u64> {
+    if cpu::cpuid(base | 1, 0).eax & 1 << 3 == 0 {
+        return None;
+    }
+    let at = KVM_TIME.words.get();
+    // SAFETY: the hypervisor says that it has the register, and fills the 32 bytes before the write is done; they are
+    // turned off again before anyone else could look.
+    let words = unsafe {
+        cpu::write_msr(msr::KVM_TIME, at.expose_provenance() as u64 | 1);
+        let words = at.read_volatile();
+        cpu::write_msr(msr::KVM_TIME, 0);
+        words
+    };
+    clock::kvm_rate(words[6], words[7] as i8)
+}
+
+fn cpuid_rate() -> Option<u64> {
+    let crystal = cpu::cpuid(0x15, 0);
+    let told = clock::crystal_rate(crystal.eax, crystal.ebx, crystal.ecx);
+    told.or_else(|| {
+        let hypervisor = cpu::cpuid(1, 0).ecx & 1 << 31 != 0;
+        let khz = if hypervisor { cpu::cpuid(0x4000_0010, 0).eax } else { 0 };
+        (khz > 0).then(|| u64::from(khz) * 1000)
+    })
+}
+
+fn pit_rate() -> Option<u64> {
+    // SAFETY: channel 0 counts down from 65536, again and again; its interrupt is masked.
+    unsafe {
+        cpu::write_port(0x43, 0x34);
+        cpu::write_port(0x40, 0);
+        cpu::write_port(0x40, 0);
+    }
+    let (from, began) = pit_reading();
+    // A counter that stands still is none.
+    for _ in 0..1_000_000 {
+        let (count, _) = pit_reading();
+        if from.wrapping_sub(count) >= SPAN {
+            let (to, ended) = pit_reading();
+            return clock::pit_rate(ended.wrapping_sub(began), from, to);
+        }
+    }
+    None
+}
+
+/// The PIT's count and the time-stamp counter at the same moment: the closest of several readings, since the machine
+/// may be made to wait within one.
+fn pit_reading() -> (u16, u64) {
+    let mut best = (0, 0, u64::MAX);
+    for _ in 0..4 {
+        // SAFETY: it latches channel 0's count and reads it.
+        let (before, count, after) = unsafe {
+            let before = cpu::ticks();
+            cpu::write_port(0x43, 0);
+            let after = cpu::ticks();
+            let low = cpu::read_port(0x40);
+            (before, u16::from_le_bytes([low, cpu::read_port(0x40)]), after)
+        };
+        if after - before < best.2 {
+            best = (count, before + (after - before) / 2, after - before);
+        }
+    }
+    (best.0, best.1)
+}
+
+/// The rate of the local APIC's timer, against the time-stamp counter over 2 ms.
+fn alarm_rate(ticks: Ticks) -> u64 {
+    // SAFETY: the registers are mapped; the timer is masked while it is measured.
+    unsafe {
+        write(APIC_TIMER, 1 << 16 | u32::from(TIMER));
+        write(APIC_COUNT, u32::MAX);
+        let start = cpu::ticks();
+        while cpu::ticks() - start < ticks.per(2_000_000) {
+            core::hint::spin_loop();
+        }
+        let left = core::ptr::with_exposed_provenance::<u32>(APIC + APIC_NOW).read_volatile();
+        let spent = cpu::ticks() - start;
+        write(APIC_COUNT, 0);
+        let counted = u128::from(u32::MAX - left) * u128::from(ticks.per(1_000_000_000)) / u128::from(spent.max(1));
+        u64::try_from(counted).unwrap_or(u64::MAX)
+    }
+}
+
+/// Seconds since 1970 by the CMOS: read twice alike, so that no second passed within.
+fn cmos() -> Option<u64> {
+    // SAFETY: the ports of the CMOS; bit 7 keeps non-maskable interrupts as they are after a reset.
+    let register = |index: u8| unsafe {
+        cpu::write_port(0x70, index);
+        cpu::read_port(0x71)
+    };
+    let read = || [0, 2, 4, 7, 8, 9].map(register);
+    let mut before = read();
+    for _ in 0..1000 {
+        let now = read();
+        if now == before && register(0xa) & 0x80 == 0 {
+            return clock::cmos_seconds(now, register(0xb));
+        }
+        before = now;
+    }
+    None
+}

@@ -1,0 +1,36 @@
+# Where exceptions and interrupts arrive. The target's code keeps a red zone below its stack pointer, so each runs on a
+# stack of its own (IST). An exception ends the machine: it saves nothing. The timer only says that it came.
+
+    .section .text.traps, "ax", @progbits
+    .globl libos_exceptions, libos_timer, libos_spurious
+    .balign 16
+libos_exceptions:
+    .set vector, 0
+    .rept 32
+    .balign 16
+    .if (vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+    .else
+    pushq $0
+    .endif
+    pushq $vector
+    jmp exception
+    .set vector, vector + 1
+    .endr
+
+    .balign 16
+exception:
+    movq %rsp, %rdi
+    movq %rbp, %rsi
+    cld
+    call libos_exception
+    ud2
+
+    .balign 16
+libos_timer:
+    pushq %rax
+    movb $1, libos_rang
+    movl $0xfee000b0, %eax
+    movl $0, (%rax)
+    popq %rax
+libos_spurious:
+    iretq
