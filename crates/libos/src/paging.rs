@@ -61,12 +61,7 @@ pub(crate) struct OutOfFrames;
 ///
 /// # Errors
 /// No memory for a table; pages before that point are set.
-pub(crate) fn map(
-    frames: &mut impl Frames,
-    root: u64,
-    range: Range<usize>,
-    access: Access,
-) -> Result<(), OutOfFrames> {
+pub(crate) fn map(frames: &mut impl Frames, root: u64, range: Range<usize>, access: Access) -> Result<(), OutOfFrames> {
     let mut at = range.start - range.start % PAGE;
     while at < range.end {
         let upper = child(frames, root, at >> 39 & 511)?;

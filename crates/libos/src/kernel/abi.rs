@@ -124,7 +124,13 @@ extern "C" fn sys_futex_wake(word: *const u32, most: i32) -> i32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn sys_spawn2(main: extern "C" fn(usize), argument: usize, _priority: u8, stack: usize, _core: isize) -> u32 {
+extern "C" fn sys_spawn2(
+    main: extern "C" fn(usize),
+    argument: usize,
+    _priority: u8,
+    stack: usize,
+    _core: isize,
+) -> u32 {
     threads::spawn(stack, main, argument).unwrap_or(0)
 }
 

@@ -92,7 +92,10 @@ impl Stack {
     /// A stack of at least `size` bytes; `None` where memory is out.
     pub(crate) fn new(size: usize) -> Option<Self> {
         let size = size.checked_next_multiple_of(PAGE)?.checked_add(PAGE)?;
-        let memory = Block { start: take(Layout::from_size_align(size, PAGE).ok()?)?, layout: Layout::from_size_align(size, PAGE).ok()? };
+        let memory = Block {
+            start: take(Layout::from_size_align(size, PAGE).ok()?)?,
+            layout: Layout::from_size_align(size, PAGE).ok()?,
+        };
         let stack = Self { memory };
         x86::protect(stack.guard(), Access::None).then_some(stack)
     }

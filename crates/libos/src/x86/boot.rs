@@ -44,9 +44,7 @@ extern "C" fn libos_boot(info: usize) -> ! {
     };
     RAM_END.store(boot.ram().map(|ram| ram.end).max().unwrap_or(0), Ordering::Relaxed);
     let free = |low: bool| {
-        boot.ram()
-            .flat_map(|ram| usable(ram, start..program.end()))
-            .filter(move |range| (range.start < REACH) == low)
+        boot.ram().flat_map(|ram| usable(ram, start..program.end())).filter(move |range| (range.start < REACH) == low)
     };
     for range in free(true) {
         // SAFETY: it is RAM that holds neither the program nor what the loader left, and it is mapped.

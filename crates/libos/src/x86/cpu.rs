@@ -1,7 +1,7 @@
 //! The processor's instructions that Rust has no words for.
 
 use core::arch::asm;
-use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult, _rdrand64_step, _rdtsc, _xsetbv};
+use core::arch::x86_64::{__cpuid, __cpuid_count, _rdrand64_step, _rdtsc, _xsetbv, CpuidResult};
 
 /// Model-specific registers.
 pub(crate) mod msr {

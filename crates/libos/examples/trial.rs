@@ -1,0 +1,89 @@
+//! What the tests try on a booted machine: its argument names a thing to do, well or badly.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+
+use libos as _;
+
+fn main() {
+    let what = std::env::args().nth(1).unwrap_or_default();
+    match what.as_str() {
+        "threads" => threads(),
+        "time" => time(),
+        "heap" => heap(),
+        "status" => std::process::exit(7),
+        "panic" => panic!("as asked"),
+        "full-stack" => println!("{}", deep(u64::MAX)),
+        fault => touch(fault),
+    }
+}
+
+fn threads() {
+    let shared = Arc::new((Mutex::new(0), Condvar::new()));
+    let workers: Vec<_> = (0..50)
+        .map(|_| {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                for _ in 0..100 {
+                    *shared.0.lock().unwrap() += 1;
+                    std::thread::yield_now();
+                }
+                shared.1.notify_all();
+            })
+        })
+        .collect();
+    drop(shared.1.wait_while(shared.0.lock().unwrap(), |count| *count < 5000).unwrap());
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    let (send, receive) = mpsc::channel();
+    let sender = std::thread::spawn(move || (0..1000).for_each(|number| send.send(number).unwrap()));
+    let sum: i32 = receive.iter().sum();
+    sender.join().unwrap();
+    // Its hasher is seeded with the machine's entropy.
+    let count = HashMap::from([(*shared.0.lock().unwrap(), sum)]);
+    println!("{count:?}");
+}
+
+fn time() {
+    let start = Instant::now();
+    std::thread::sleep(Duration::from_millis(200));
+    let slept = start.elapsed();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    println!("{} {}", slept.as_millis(), now.as_secs());
+}
+
+fn heap() {
+    for round in 0..1000usize {
+        let block = vec![round as u8; 4 << 20];
+        assert_eq!(block[round * 1000], round as u8);
+    }
+    let refused = Vec::<u8>::new().try_reserve_exact(1 << 30).is_err();
+    println!("refused: {refused}");
+}
+
+fn deep(depth: u64) -> u64 {
+    let here = std::hint::black_box([depth; 64]);
+    if depth == 0 { 0 } else { deep(depth - 1) + here[depth as usize % 64] }
+}
+
+static TEXT: &str = "read only";
+
+#[allow(unsafe_code)]
+fn touch(fault: &str) {
+    let mut data = [0xc3u8; 16];
+    let heap = vec![0xc3u8; 16];
+    // SAFETY: none of it is sound; each ends the machine, which is what is tried.
+    unsafe {
+        match fault {
+            "null" => drop(std::ptr::without_provenance::<u8>(std::hint::black_box(8)).read_volatile()),
+            "nowhere" => std::ptr::without_provenance_mut::<u8>(0xd000_0000).write_volatile(1),
+            "write-text" => (main as *const () as *mut u8).write_volatile(1),
+            "write-constant" => TEXT.as_ptr().cast_mut().write_volatile(1),
+            "run-stack" => std::mem::transmute::<*mut u8, fn()>(data.as_mut_ptr())(),
+            "run-heap" => std::mem::transmute::<*const u8, fn()>(heap.as_ptr())(),
+            "run-constant" => std::mem::transmute::<*const u8, fn()>(TEXT.as_ptr())(),
+            "opcode" => std::arch::asm!("ud2"),
+            other => println!("{other:?} is nothing that can be tried"),
+        }
+    }
+}

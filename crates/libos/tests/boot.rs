@@ -1,0 +1,135 @@
+//! The examples, built for the target and booted in QEMU: on each machine, and each way to end.
+
+#![cfg(not(target_os = "hermit"))]
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+const TARGET: &str = "x86_64-unknown-hermit";
+const MICROVM: &str = "microvm";
+
+/// Builds the examples once; `std` is built with them, in a folder of its own.
+fn image(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../unikernel");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "libos", "--examples", "--profile", "unikernel"])
+            .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=compiler-builtins-mem", "--target", TARGET])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CARGO_TARGET_DIR", &target)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "-Crelocation-model=static -Cforce-frame-pointers=yes")
+            .status()
+            .expect("cargo runs");
+        assert!(built.success(), "the examples do not build for {TARGET}; it needs the component rust-src");
+        target.join(TARGET).join("unikernel/examples")
+    });
+    folder.join(name)
+}
+
+/// Boots an example; what it said, and the number that it ended with.
+fn boot(machine: &str, processor: &str, memory: &str, name: &str, line: &str) -> (String, u8) {
+    let output = Command::new("timeout")
+        .args(["120", "qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot"])
+        .args(["-display", "none", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
+        .args(["-machine", machine, "-cpu", processor, "-m", memory, "-append", line, "-kernel"])
+        .arg(image(name))
+        .stdin(Stdio::null())
+        .output()
+        .expect("qemu-system-x86_64 runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let status = output.status.code().expect("QEMU ends by itself");
+    assert!(status & 1 == 1 && status < 256, "{status}: {said} {}", String::from_utf8_lossy(&output.stderr));
+    (said, u8::try_from(status >> 1).expect("half of a byte"))
+}
+
+fn trial(what: &str) -> (String, u8) {
+    boot(MICROVM, "max", "32M", "trial", what)
+}
+
+#[test]
+fn needs_qemu_hello_on_every_machine() {
+    for machine in [MICROVM, "microvm,acpi=off", "q35", "pc"] {
+        let (said, status) = boot(machine, "max", "16M", "hello", "--name 'a b'");
+        assert!(said.contains(r#"hello from ["unikernel", "--name", "a b"]"#), "{machine}: {said}");
+        assert_eq!(status, 0, "{machine}");
+    }
+}
+
+#[test]
+fn needs_qemu_threads_time_and_memory_are_stds() {
+    let (said, status) = trial("threads");
+    assert_eq!((said.trim(), status), ("{5000: 499500}", 0));
+    let (said, status) = trial("time");
+    let numbers: Vec<u64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert_eq!((numbers.len(), status), (2, 0), "{said}");
+    assert!(numbers[0] >= 200, "{said}");
+    let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    assert!(numbers[1].abs_diff(here) < 60, "{said} is not {here}");
+    let (said, status) = trial("heap");
+    assert_eq!((said.trim(), status), ("refused: true", 0));
+}
+
+#[test]
+fn needs_qemu_every_end_is_told_and_has_its_status() {
+    for (what, words, status) in [
+        ("status", "", 7),
+        ("panic", "as asked", 100),
+        ("null", "page fault: reading 0x8, the null page", 78),
+        ("nowhere", "page fault: writing 0xd0000000, a page that is not there", 78),
+        ("write-text", "a page that forbids it", 78),
+        ("write-constant", "a page that forbids it", 78),
+        ("run-stack", "page fault: executing", 78),
+        ("run-heap", "page fault: executing", 78),
+        ("run-constant", "page fault: executing", 78),
+        ("full-stack", "is full", 78),
+        ("opcode", "invalid opcode", 70),
+    ] {
+        let (said, ended) = trial(what);
+        assert!(said.contains(words), "{what}: {said}");
+        assert_eq!(ended, status, "{what}: {said}");
+    }
+}
+
+#[test]
+fn needs_qemu_a_machine_without_entropy_is_not_started() {
+    let (said, status) = boot(MICROVM, "qemu64,-rdrand", "32M", "hello", "");
+    assert!(said.contains("no source of entropy") && !said.contains("hello"), "{said}");
+    assert_eq!(status, 101);
+}
+
+/// What `std` may ask for, besides its own entry and `strlen`.
+const ABI: [&str; 16] = [
+    "sys_abort",
+    "sys_available_parallelism",
+    "sys_clock_gettime",
+    "sys_exit",
+    "sys_free",
+    "sys_futex_wait",
+    "sys_futex_wake",
+    "sys_join",
+    "sys_malloc",
+    "sys_read_entropy",
+    "sys_realloc",
+    "sys_spawn2",
+    "sys_usleep",
+    "sys_write",
+    "sys_writev",
+    "sys_yield",
+];
+
+#[test]
+fn needs_qemu_the_symbols_are_those_of_the_abi_and_no_others() {
+    let output = Command::new("nm").arg(image("trial")).output().expect("nm runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("sys_malloc"), "the image has its symbols: {text}");
+    for line in text.lines() {
+        let (kind, name) = line.rsplit_once(' ').expect("nm's lines have words");
+        assert!(!kind.ends_with('U'), "{name} is undefined");
+        assert!(!name.starts_with("sys_") || ABI.contains(&name), "{name} is not of the ABI");
+    }
+}
