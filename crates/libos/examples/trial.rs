@@ -1,5 +1,7 @@
 //! What the tests try on a booted machine: its argument names a thing to do, well or badly.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::useless_vec)]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -24,13 +26,15 @@ fn threads() {
     let workers: Vec<_> = (0..50)
         .map(|_| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || {
+            let small = std::thread::Builder::new().stack_size(64 << 10);
+            let work = move || {
                 for _ in 0..100 {
                     *shared.0.lock().unwrap() += 1;
                     std::thread::yield_now();
                 }
                 shared.1.notify_all();
-            })
+            };
+            small.spawn(work).unwrap()
         })
         .collect();
     drop(shared.1.wait_while(shared.0.lock().unwrap(), |count| *count < 5000).unwrap());

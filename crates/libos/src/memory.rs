@@ -25,6 +25,8 @@ fn pages(range: Range<usize>) -> Option<Range<usize>> {
 }
 
 #[cfg(test)]
+// One range is what is meant: a part of memory.
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     extern crate std;
     use std::vec::Vec;

@@ -21,6 +21,8 @@ libos_exceptions:
 exception:
     movq %rsp, %rdi
     movq %rbp, %rsi
+    # a call expects an aligned stack
+    andq $-16, %rsp
     cld
     call libos_exception
     ud2
