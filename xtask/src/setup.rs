@@ -54,6 +54,17 @@ pub(crate) fn target(target: &str) -> Result<Std> {
     Ok(Std::Debian)
 }
 
+/// Sees to the sources of the standard library, which the unikernel's is built from.
+pub(crate) fn sources() -> Result<()> {
+    if sysroot()?.join("lib/rustlib/src/rust/library").is_dir() {
+        return Ok(());
+    }
+    let toolchain = pinned_toolchain()?;
+    println!("    installing: component rust-src for Rust {toolchain}, by rustup");
+    shell::run(Command::new("rustup").args(["component", "add", "--toolchain", &toolchain, "rust-src"]))
+        .context("`--without qemu` leaves out the tests that need it")
+}
+
 /// Sees to programs; each pair is a program and the Debian package that has it.
 pub(crate) fn programs(wanted: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<_> = wanted.iter().filter(|(program, _)| !shell::has(program)).collect();

@@ -11,7 +11,7 @@ use crate::{deny, fuzz, paths, serve, setup, shell, tidy, web};
 
 /// What a machine may lack, by the name that `--without` takes: programs and the Debian packages that have them.
 /// The tests that need one are named `needs_NAME_...`; the fuzzer has a step of its own.
-const TOOLS: [(&str, &[(&str, &str)]); 6] = [
+const TOOLS: [(&str, &[(&str, &str)]); 7] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
         "clients",
@@ -29,6 +29,7 @@ const TOOLS: [(&str, &[(&str, &str)]); 6] = [
         ],
     ),
     ("fuzzer", fuzz::TOOLS),
+    ("qemu", &[("qemu-system-x86_64", "qemu-system-x86"), ("nm", "binutils")]),
     ("tink", &[("python3", "python3"), ("pip3", "python3-pip"), ("python3", "python3-venv")]),
     ("valgrind", &[("valgrind", "valgrind")]),
 ];
@@ -94,6 +95,9 @@ fn without(args: &[String], ci: bool) -> Result<BTreeSet<String>> {
 
 fn set_up(without: &BTreeSet<String>) -> Result<()> {
     BARE.iter().try_for_each(|target| setup::target(target).map(drop))?;
+    if !without.contains("qemu") {
+        setup::sources()?;
+    }
     let wanted: Vec<_> = TOOLS.iter().filter(|(name, _)| !without.contains(*name)).collect();
     for (name, programs) in wanted {
         setup::programs(programs).with_context(|| format!("`--without {name}` leaves out the tests that need it"))?;
@@ -109,7 +113,13 @@ fn clippy() -> Result<()> {
     let mut cargo = shell::cargo();
     cargo.args(["clippy", "--package", "pasteur-web"]);
     std.apply(&mut cargo, web::TARGET, "std,panic_abort");
-    if std.is_ready() { shell::run(cargo.args(deny)) } else { Ok(()) }
+    if std.is_ready() {
+        shell::run(cargo.args(deny))?;
+    }
+    // So is the library operating system; it needs no more of the standard library than this.
+    let mut cargo = shell::cargo();
+    cargo.args(["clippy", "--package", "libos", "--lib", "--target", "x86_64-unknown-hermit", "-Zbuild-std=core,alloc"]);
+    shell::run(cargo.args(deny).env("RUSTC_BOOTSTRAP", "1"))
 }
 
 fn pure() -> Result<()> {

@@ -15,6 +15,7 @@ fn main() {
         "time" => time(),
         "heap" => heap(),
         "status" => std::process::exit(7),
+        "large" => println!("{}", std::hint::black_box(&LARGE).lock().unwrap().len()),
         "panic" => panic!("as asked"),
         "full-stack" => println!("{}", deep(u64::MAX)),
         fault => touch(fault),
@@ -69,6 +70,9 @@ fn deep(depth: u64) -> u64 {
     let here = std::hint::black_box([depth; 64]);
     if depth == 0 { 0 } else { deep(depth - 1) + here[depth as usize % 64] }
 }
+
+/// So that the program needs more memory than some machines have.
+static LARGE: std::sync::Mutex<[u8; 6 << 20]> = std::sync::Mutex::new([0; 6 << 20]);
 
 static TEXT: &str = "read only";
 

@@ -104,6 +104,15 @@ fn needs_qemu_a_machine_without_entropy_is_not_started() {
     assert_eq!(status, 101);
 }
 
+#[test]
+fn needs_qemu_too_little_memory_is_told() {
+    let (said, status) = boot(MICROVM, "max", "4M", "trial", "large");
+    assert!(said.contains("too little memory: the program does not fit"), "{said}");
+    assert_eq!(status, 102);
+    let (said, status) = boot(MICROVM, "max", "9M", "trial", "large");
+    assert_eq!((said.trim(), status), ("6291456", 0));
+}
+
 /// What `std` may ask for, besides its own entry and `strlen`.
 const ABI: [&str; 16] = [
     "sys_abort",

@@ -11,6 +11,8 @@
     .balign 8
 boot_gdt:
     .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+boot_too_small:
+    .asciz "libos: too little memory: the program does not fit\r\n"
 boot_gdt_pointer:
     .short 23
     .long boot_gdt
@@ -29,7 +31,44 @@ boot_stack_end:
 _start:
     cli
     cld
-    movl $boot_stack_end, %esp
+    # The program's last pages hold its stack. Is there one region of RAM (kind 1) that has all of the program? What has no
+    # memory map is told later.
+    cmpl $1, 4(%ebx)
+    jb 4f
+    movl 40(%ebx), %esi
+    movl 48(%ebx), %ecx
+1:  jecxz 5f
+    decl %ecx
+    cmpl $1, 16(%esi)
+    jne 2f
+    cmpl $0, 4(%esi)
+    jne 2f
+    movl (%esi), %eax
+    cmpl $__ehdr_start, %eax
+    ja 2f
+    movl 12(%esi), %edx
+    addl 8(%esi), %eax
+    adcl $0, %edx
+    jnz 4f
+    cmpl $_end, %eax
+    jae 4f
+2:  addl $24, %esi
+    jmp 1b
+    # Nothing but registers can be used: tell it, and end with Status::Boot by the debug port, or else by a reset.
+5:  movl $boot_too_small, %esi
+6:  lodsb
+    testb %al, %al
+    jz 7f
+    movw $0x3f8, %dx
+    outb %al, %dx
+    jmp 6b
+7:  movb $102, %al
+    outb %al, $0xf4
+    movb $0xfe, %al
+    outb %al, $0x64
+8:  hlt
+    jmp 8b
+4:  movl $boot_stack_end, %esp
     movl $boot_directories + 3, boot_root
     movl $boot_pages + 3, %eax
     movl %eax, boot_directories
