@@ -9,6 +9,7 @@ mod setup;
 mod shell;
 mod test;
 mod tidy;
+mod unikernel;
 mod web;
 
 use std::process::ExitCode;

@@ -36,7 +36,7 @@ extern "C" fn libos_boot(info: usize) -> ! {
     traps::install();
     let boot = BootInfo::copy(info);
     // SAFETY: the linker put the program's headers at the start of its first page.
-    let headers = unsafe { &*(&raw const __ehdr_start) };
+    let headers = unsafe { &__ehdr_start };
     let start = headers.as_ptr().expose_provenance();
     let program = match Program::parse(headers) {
         Ok(program) => program,
