@@ -1,6 +1,7 @@
 //! What is different between two images.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::io;
 
 use docteur::layout::order;
@@ -15,11 +16,13 @@ pub enum Change {
     Added(Vec<u8>),
     /// Only the first has it.
     Removed(Vec<u8>),
-    /// Both have it, and this is different: `kind`, `content`, `target`, `mode`, `time`, `attributes`, `type`.
+    /// Both have it, and this is different: `kind`, `content`, `target`, `mode`, `time`, `attributes`, `type`, `link` (of what it is
+    /// a hard link), `encodings` (which there are; their bytes follow from the content).
     Changed(Vec<u8>, Vec<&'static str>),
 }
 
-/// Calls `found` with each difference, by the order of paths. Contents are compared byte by byte.
+/// Calls `found` with each difference, by the order of paths. Contents are compared byte by byte. Memory grows with the groups of hard
+/// links alone.
 ///
 /// # Errors
 /// If one of the images is damaged or cannot be read.
@@ -30,6 +33,7 @@ pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
 ) -> Result<(), Error> {
     let mut caches = (Cache::new(8 << 20), Cache::new(8 << 20));
     let (mut walk_a, mut walk_b) = (Walk::new(), Walk::new());
+    let mut links = (Links::default(), Links::default());
     let mut of_a = walk_a.next(a, &mut caches.0)?;
     let mut of_b = walk_b.next(b, &mut caches.1)?;
     loop {
@@ -39,6 +43,8 @@ pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
             (None, Some(_)) => Ordering::Greater,
             (Some(a), Some(b)) => order(&a.path, &b.path),
         };
+        let link_a = of_a.as_ref().filter(|_| first != Ordering::Greater).and_then(|entry| links.0.first(entry));
+        let link_b = of_b.as_ref().filter(|_| first != Ordering::Less).and_then(|entry| links.1.first(entry));
         match (first, of_a.as_ref(), of_b.as_ref()) {
             (Ordering::Less, Some(gone), _) => found(Change::Removed(gone.path.clone())),
             (Ordering::Greater, _, Some(new)) => found(Change::Added(new.path.clone())),
@@ -48,6 +54,9 @@ pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
                     && !same(a, b, &mut caches, old, new)?
                 {
                     what.insert(0, "content");
+                }
+                if link_a != link_b {
+                    what.push("link");
                 }
                 if !what.is_empty() {
                     found(Change::Changed(new.path.clone(), what));
@@ -64,6 +73,16 @@ pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
     }
 }
 
+/// The first path of each group of hard links: the numbers of groups are an image's own.
+#[derive(Default)]
+struct Links(HashMap<u64, Vec<u8>>);
+
+impl Links {
+    fn first(&mut self, entry: &Entry) -> Option<Vec<u8>> {
+        Some(self.0.entry(entry.link?).or_insert_with(|| entry.path.clone()).clone())
+    }
+}
+
 fn about(a: &Entry, b: &Entry) -> Vec<&'static str> {
     let kind = match (&a.kind, &b.kind) {
         (Kind::Directory, Kind::Directory) | (Kind::File(_), Kind::File(_)) => None,
@@ -75,6 +94,7 @@ fn about(a: &Entry, b: &Entry) -> Vec<&'static str> {
         ("time", a.modified != b.modified),
         ("attributes", a.attributes != b.attributes),
         ("type", a.media_type != b.media_type),
+        ("encodings", !a.encodings.iter().map(|(which, _)| which).eq(b.encodings.iter().map(|(which, _)| which))),
     ];
     kind.into_iter().chain(rest.into_iter().filter(|(_, different)| *different).map(|(what, _)| what)).collect()
 }

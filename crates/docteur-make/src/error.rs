@@ -32,6 +32,9 @@ pub enum Error {
     /// A folder holds something that is neither folder, plain file nor symbolic link.
     #[error("{} is a device, pipe or socket, and images hold folders, files and symbolic links", .0.display())]
     Special(PathBuf),
+    /// A Git repository, or what a revision names in it, could not be read.
+    #[error("the repository {place}: {1}", place = .0.display())]
+    Git(PathBuf, String),
     /// A file was changed while the image was built.
     #[error("{0} changed while it was read")]
     Changed(String),

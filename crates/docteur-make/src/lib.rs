@@ -3,7 +3,7 @@
 //!
 //! A [`Tree`] says what there is and gives bytes; [`make`] goes over it three times, so that it never holds more of it than a few
 //! segments: once to hash and sketch each file, once to choose the text that segments share, once to compress. [`Writer`] is for a
-//! few files in memory, [`Folder`] for a folder of any size.
+//! few files in memory, [`Folder`] for a folder of any size, `Git` (feature `git`) for a commit.
 
 mod arrange;
 mod base;
@@ -12,6 +12,8 @@ mod encode;
 mod error;
 mod extract;
 mod folder;
+#[cfg(feature = "git")]
+mod git;
 mod index;
 mod make;
 mod media;
@@ -27,6 +29,8 @@ pub use compare::{Change, diff};
 pub use error::Error;
 pub use extract::{Extracted, Trust, extract};
 pub use folder::{Folder, image_of_folder};
+#[cfg(feature = "git")]
+pub use git::Git;
 pub use make::{Made, Stage, make};
 pub use media::media_type;
 pub use options::{Options, Profile, Times};

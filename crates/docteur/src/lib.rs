@@ -32,6 +32,7 @@ extern crate std;
 mod cache;
 mod error;
 mod image;
+mod keys;
 pub mod layout;
 mod source;
 mod walk;
@@ -40,6 +41,7 @@ mod zstd;
 pub use cache::Cache;
 pub use error::{Defect, Error};
 pub use image::{Image, Limits};
+pub use keys::{Keys, What};
 pub use layout::{Attribute, Codec, Content, Encoding, Entry, Kind, Metadata, Time};
 #[cfg(all(feature = "std", unix))]
 pub use source::FileSource;

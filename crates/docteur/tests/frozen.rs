@@ -1,7 +1,7 @@
 //! Images that an old release wrote stay readable, to the byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use docteur::{Cache, Encoding, Image, Kind, Limits, Memory};
+use docteur::{Cache, Encoding, Error, Image, Keys, Kind, Limits, Memory, What};
 use sha2::{Digest, Sha256};
 
 const SMALL: &[u8] = include_bytes!("frozen/small-1.img");
@@ -44,4 +44,32 @@ fn a_base_of_format_1() {
         hex(Sha256::digest(read(&image, "page-123.html"))),
         "b980b0b44a162c872f2dff33e6670fd77fa56ce23801c3045c9b493b08fae562"
     );
+}
+
+#[test]
+fn an_image_is_a_map() {
+    let image = Image::open(Memory(SMALL), &Limits::default()).unwrap();
+    let mut keys = Keys::new(&image, Cache::new(0), 2_000);
+    let page = read(&image, "docs/index.html");
+    assert_eq!(keys.value(b"docs/index.html").unwrap().as_ref(), Some(&page));
+    assert_eq!(keys.what(b"docs/index.html").unwrap(), Some(What::Value(page.len() as u64)));
+    assert_eq!(keys.part(b"docs/index.html", 9, 20).unwrap().as_deref(), Some(&page[9..29]));
+    assert_eq!(
+        keys.part(b"docs/index.html", page.len() as u64 - 3, 20).unwrap().as_deref(),
+        Some(&page[page.len() - 3..])
+    );
+    assert_eq!(keys.part(b"docs/index.html", u64::MAX, 20).unwrap().as_deref(), Some(&b""[..]));
+    assert_eq!(keys.value(b"docs/empty").unwrap().as_deref(), Some(&b""[..]));
+    for none in [&b"docs"[..], b"link", b"nothing", b"/docs"] {
+        assert_eq!(keys.value(none).unwrap(), None);
+    }
+    assert_eq!((keys.what(b"docs").unwrap(), keys.what(b"link").unwrap()), (Some(What::Folder), None));
+    let names: Vec<_> = keys.list(b"docs").unwrap().into_iter().map(|(key, _)| key).collect();
+    assert!(names.is_sorted() && names.contains(&b"docs/empty".to_vec()), "{names:?}");
+    assert!(keys.list(b"").unwrap().contains(&(b"docs".to_vec(), What::Folder)));
+    assert!(keys.modified(b"hello").unwrap().is_some() && keys.modified(b"nothing").unwrap().is_none());
+    let mut few = Keys::new(&image, Cache::new(0), 10);
+    let size = page.len() as u64;
+    assert_eq!(few.value(b"docs/index.html").unwrap_err(), Error::Size { size, limit: 10 });
+    assert_eq!(few.part(b"docs/index.html", 0, 11).unwrap_err(), Error::Size { size: 11, limit: 10 });
 }

@@ -64,9 +64,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 type Image = docteur::Image<docteur::FileSource>;
 
-fn read(image: &Image, cache: &mut Cache, path: &[u8]) -> Result<usize> {
+fn read(image: &Image, cache: &mut Cache, path: &[u8]) -> Result<u64> {
     let Some(Kind::File(content)) = image.find(cache, path)?.map(|entry| entry.kind) else { bail!("a file is gone") };
-    Ok(image.read_all(cache, &content, usize::MAX)?.len())
+    let mut done = 0;
+    while done < content.size {
+        done += image.piece_of(cache, &content, done, usize::MAX)?.len() as u64;
+    }
+    Ok(done)
 }
 
 /// A fair sample of the files, which takes no memory for the others.

@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an image of a folder
+    /// Make an image of a folder or of a commit in a Git repository
     Make(make::Arguments),
     /// Read and check every byte of an image
     Verify {

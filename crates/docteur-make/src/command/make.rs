@@ -7,16 +7,25 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use docteur_make::{Folder, NodeKind, Options, Profile, Stage, Times, Tree};
+use docteur_make::{Folder, Git, NodeKind, Options, Profile, Stage, Times, Tree};
 
 use super::{bar, hex};
 
+/// The most paths of a commit, so that one which stands for no end of them ends.
+const PATHS: u64 = 10_000_000;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The folder
+    /// A folder, or a Git repository, of which a commit is packed
     source: PathBuf,
     /// The image; it is replaced once the new one is whole
     image: PathBuf,
+    /// A branch, tag or commit of a repository [default: HEAD]
+    #[arg(short = 'b', long, value_name = "REVISION", conflicts_with = "folder")]
+    revision: Option<String>,
+    /// Pack a repository's folder as it is, with its work tree and .git
+    #[arg(long)]
+    folder: bool,
     /// What the image is for
     #[arg(long, value_enum, default_value = "default")]
     profile: Named,
@@ -60,8 +69,16 @@ enum Named {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let options = options(arguments);
-    let tree = Folder::scan(&arguments.source, options.attributes)?;
+    let mut options = options(arguments);
+    let is_git = !arguments.folder && (arguments.revision.is_some() || Git::is_repository(&arguments.source));
+    let tree: Box<dyn Tree> = if is_git {
+        let revision = arguments.revision.as_deref().unwrap_or("HEAD");
+        let tree = Git::open(&arguments.source, revision, PATHS)?;
+        options.metadata = tree.metadata().clone();
+        Box::new(tree)
+    } else {
+        Box::new(Folder::scan(&arguments.source, options.attributes)?)
+    };
     let sizes = tree.nodes().iter().map(|node| if let NodeKind::File { size, .. } = node.kind { size } else { 0 });
     let total = sizes.sum::<u64>();
 
@@ -73,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let survey = bar("reading", total);
     let (mut base, mut compress) = (indicatif::ProgressBar::hidden(), indicatif::ProgressBar::hidden());
-    let made = docteur_make::make(&tree, &options, &mut out, &arguments.image, |stage| match stage {
+    let made = docteur_make::make(&*tree, &options, &mut out, &arguments.image, |stage| match stage {
         Stage::Survey(bytes) => survey.inc(bytes),
         Stage::Arrange(unique) => {
             survey.finish_and_clear();

@@ -55,10 +55,19 @@ impl Encoding {
 /// empty, `.` or `..`, within [`MAX_NAME`] and [`MAX_PATH`].
 #[must_use]
 pub fn is_path(path: &[u8]) -> bool {
+    is_path_after(path, 0)
+}
+
+/// The same of a path of which the first `known` bytes begin such a path.
+#[must_use]
+pub(super) fn is_path_after(path: &[u8], known: usize) -> bool {
+    let known = path.get(..known).unwrap_or_default();
+    let from = known.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
+    let rest = path.get(from..).unwrap_or_default();
     path.is_empty()
         || path.len() <= MAX_PATH
-            && !path.contains(&0)
-            && path.split(|b| *b == b'/').all(|name| !matches!(name, b"" | b"." | b"..") && name.len() <= MAX_NAME)
+            && !rest.contains(&0)
+            && rest.split(|b| *b == b'/').all(|name| !matches!(name, b"" | b"." | b"..") && name.len() <= MAX_NAME)
 }
 
 /// The order of paths in an image: by bytes, but `/` sorts before every other byte. So a folder is followed by all that is in it.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::wire::{Cursor, put_signed, put_string, put_varint};
-use super::{Encoding, MAX_ATTRIBUTES, MAX_PATH, MAX_TYPE, is_media_type, is_path, names, order};
+use super::{Encoding, MAX_ATTRIBUTES, MAX_PATH, MAX_TYPE, is_media_type, names, order};
 
 /// What an image knows of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,7 +251,7 @@ impl<'a> Records<'a> {
         }
         path.truncate(shared);
         path.extend_from_slice(rest);
-        if !is_path(path) {
+        if !names::is_path_after(path, shared) {
             return None;
         }
         self.state.entries += 1;

@@ -18,6 +18,8 @@ pub(super) struct Scratch {
     recent: [usize; 3],
     /// The block's literals, and slack.
     literals: Vec<u8>,
+    /// What is made of bytes that were touched early, so that they are.
+    touched: u8,
 }
 
 /// A compressed block of which not all sequences were carried out.
@@ -30,6 +32,17 @@ pub(super) struct Pending {
     /// The literals not used so far.
     literals: Range<usize>,
 }
+
+/// Literals, then a copy of what was `back` bytes before.
+#[derive(Clone, Copy, Default)]
+struct Sequence {
+    literals: usize,
+    back: usize,
+    copied: usize,
+}
+
+/// How many sequences are read ahead. More do not make it faster: eight is what most processors wait for at once.
+const BATCH: usize = 8;
 
 /// Where bytes are decoded to: `bytes` has [`SLACK`] beyond `end`.
 pub(super) struct Output<'a> {
@@ -48,6 +61,7 @@ impl Scratch {
             matches: Table::new(),
             recent: [1, 4, 8],
             literals: Vec::new(),
+            touched: 0,
         }
     }
 
@@ -127,7 +141,7 @@ impl Scratch {
         Ok(Some(Pending { stream: at + used..at + body.len(), bits, states, left, literals: 0..size }))
     }
 
-    /// Carries out sequences until `target` bytes are there or the block ends.
+    /// Carries out sequences until `target` bytes are there or the block ends; up to [`BATCH`] of them more than needed.
     pub(super) fn resume(
         &mut self,
         mut pending: Pending,
@@ -139,29 +153,46 @@ impl Scratch {
         let Pending { mut bits, states: [mut length, mut offset, mut long], mut left, .. } = pending;
         let mut literals = self.literals.get(..pending.literals.end + SLACK).ok_or(Corrupt)?;
         literals = literals.get(pending.literals.start..).ok_or(Corrupt)?;
-        let mut recent = self.recent;
+        let (mut recent, mut touched) = (self.recent, self.touched);
         while left > 0 && out.at < target {
-            let (l, o, m) = (self.lengths.state(length), self.offsets.state(offset), self.matches.state(long));
-            let value = o.value as usize + bits.read(u32::from(o.extra));
-            let match_length = m.value as usize + bits.read(u32::from(m.extra));
-            if u32::from(o.extra) + u32::from(m.extra) + u32::from(l.extra) > 30 {
+            // Some sequences are read before the first is carried out, and each place in the dictionary is touched at once: these are
+            // anywhere in megabytes, and so the processor waits for several of them together instead of one after the other.
+            let mut batch = [Sequence::default(); BATCH];
+            let (mut count, mut at) = (0, out.at);
+            for sequence in batch.iter_mut().take(left) {
+                let (l, o, m) = (self.lengths.state(length), self.offsets.state(offset), self.matches.state(long));
+                let value = o.value as usize + bits.read(u32::from(o.extra));
+                let match_length = m.value as usize + bits.read(u32::from(m.extra));
+                if u32::from(o.extra) + u32::from(m.extra) + u32::from(l.extra) > 30 {
+                    bits.refill(stream);
+                }
+                let literal_length = l.value as usize + bits.read(u32::from(l.extra));
+                count += 1;
+                if count < left {
+                    length = usize::from(l.base) + bits.read(u32::from(l.bits));
+                    long = usize::from(m.base) + bits.read(u32::from(m.bits));
+                    offset = usize::from(o.base) + bits.read(u32::from(o.bits));
+                }
                 bits.refill(stream);
+                let back = distance(&mut recent, value, literal_length)?;
+                at += literal_length;
+                if let Some(before) = back.checked_sub(at) {
+                    let start = out.dictionary.len().wrapping_sub(before);
+                    touched ^= out.dictionary.get(start).copied().unwrap_or_default();
+                }
+                at += match_length;
+                *sequence = Sequence { literals: literal_length, back, copied: match_length };
             }
-            let literal_length = l.value as usize + bits.read(u32::from(l.extra));
-            left -= 1;
-            if left > 0 {
-                length = usize::from(l.base) + bits.read(u32::from(l.bits));
-                long = usize::from(m.base) + bits.read(u32::from(m.bits));
-                offset = usize::from(o.base) + bits.read(u32::from(o.bits));
-            }
-            bits.refill(stream);
+            left -= count;
             if bits.overrun() {
                 return Err(Corrupt);
             }
-            let back = distance(&mut recent, value, literal_length)?;
-            literals = out.literals(literals, literal_length)?;
-            out.repeat(back, match_length)?;
+            for sequence in batch.iter().take(count) {
+                literals = out.literals(literals, sequence.literals)?;
+                out.repeat(sequence.back, sequence.copied)?;
+            }
         }
+        self.touched = touched;
         self.recent = recent;
         let unused = literals.len().checked_sub(SLACK).ok_or(Corrupt)?;
         let start = pending.literals.end.checked_sub(unused).ok_or(Corrupt)?;
@@ -223,8 +254,8 @@ impl Output<'_> {
             return Err(Corrupt);
         }
         let to = self.bytes.get_mut(self.at..).ok_or(Corrupt)?;
-        match (to.first_chunk_mut::<16>(), literals.first_chunk::<16>()) {
-            (Some(to), Some(from)) if len <= 16 => *to = *from,
+        match (to.first_chunk_mut::<SLACK>(), literals.first_chunk::<SLACK>()) {
+            (Some(to), Some(from)) if len <= SLACK => *to = *from,
             _ => to.get_mut(..len).ok_or(Corrupt)?.copy_from_slice(literals.get(..len).ok_or(Corrupt)?),
         }
         self.at += len;
@@ -232,21 +263,38 @@ impl Output<'_> {
     }
 
     /// Copies `len` bytes from `back` bytes before the end, which may lie in the dictionary and may overlap what is written.
+    ///
+    /// Most copies are short and overlap nothing: they are one move of [`SLACK`] bytes, wherever they come from. Somewhat longer ones are
+    /// a few of these, since a call of the general copy costs as much as ten.
     #[inline(always)]
-    fn repeat(&mut self, back: usize, mut len: usize) -> Result<(), Corrupt> {
+    fn repeat(&mut self, back: usize, len: usize) -> Result<(), Corrupt> {
         if len > self.end - self.at {
             return Err(Corrupt);
         }
+        let (from, start, whole) = match back.checked_sub(self.at) {
+            None | Some(0) => (&*self.bytes, self.at - back, back),
+            Some(before) => (self.dictionary, self.dictionary.len().checked_sub(before).ok_or(Corrupt)?, before),
+        };
+        if len <= SLACK
+            && len <= whole
+            && let Some(chunk) = from.get(start..).and_then(<[u8]>::first_chunk::<SLACK>)
+        {
+            let chunk = *chunk;
+            *self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut).ok_or(Corrupt)? = chunk;
+            self.at += len;
+            return Ok(());
+        }
+        self.long(back, len)
+    }
+
+    #[inline(never)]
+    fn long(&mut self, back: usize, mut len: usize) -> Result<(), Corrupt> {
         if back > self.at {
             let before = back - self.at;
             let start = self.dictionary.len().checked_sub(before).ok_or(Corrupt)?;
-            let from = self.dictionary.get(start..).ok_or(Corrupt)?;
             let part = len.min(before);
-            let to = self.bytes.get_mut(self.at..).ok_or(Corrupt)?;
-            match (to.first_chunk_mut::<16>(), from.first_chunk::<16>()) {
-                (Some(to), Some(from)) if part <= 16 => *to = *from,
-                _ => to.get_mut(..part).ok_or(Corrupt)?.copy_from_slice(from.get(..part).ok_or(Corrupt)?),
-            }
+            let from = self.dictionary.get(start..start + part).ok_or(Corrupt)?;
+            self.room(part)?.copy_from_slice(from);
             self.at += part;
             len -= part;
             if len == 0 {
@@ -254,9 +302,14 @@ impl Output<'_> {
             }
         }
         let start = self.at - back;
-        if back >= 16 && len <= 16 {
-            let chunk = *self.bytes.get(start..).and_then(|b| b.first_chunk::<16>()).ok_or(Corrupt)?;
-            *self.bytes.get_mut(self.at..).and_then(|b| b.first_chunk_mut::<16>()).ok_or(Corrupt)? = chunk;
+        if back >= SLACK && len <= 4 * SLACK {
+            let mut done = 0;
+            while done < len {
+                let chunk = *self.bytes.get(start + done..).and_then(<[u8]>::first_chunk::<SLACK>).ok_or(Corrupt)?;
+                let to = self.bytes.get_mut(self.at + done..).and_then(<[u8]>::first_chunk_mut::<SLACK>);
+                *to.ok_or(Corrupt)? = chunk;
+                done += SLACK;
+            }
             self.at += len;
             return Ok(());
         }

@@ -1,0 +1,234 @@
+//! Commits of repositories that the test makes, held against `git archive`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use docteur::{FileSource, Image, Limits};
+use docteur_make::{Error, Git, Options, Tree, Trust, extract, make};
+use support::{noise, text};
+
+const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
+
+/// Git without the configuration of whoever runs the test.
+fn git(folder: &Path, arguments: &[&str]) -> Output {
+    let output = Command::new("git")
+        .current_dir(folder)
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .envs([
+            ("GIT_AUTHOR_NAME", "Ada"),
+            ("GIT_AUTHOR_EMAIL", "ada@example.org"),
+            ("GIT_AUTHOR_DATE", "1000000000 +0200"),
+        ])
+        .envs([
+            ("GIT_COMMITTER_NAME", "Bob"),
+            ("GIT_COMMITTER_EMAIL", "bob@example.org"),
+            ("GIT_COMMITTER_DATE", "1700000000 -0500"),
+        ])
+        .output()
+        .expect("git is installed");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn line(folder: &Path, arguments: &[&str]) -> String {
+    String::from_utf8(git(folder, arguments).stdout).unwrap().trim().to_owned()
+}
+
+/// A history with all that a commit can hold: two branches, a merge, an annotated tag, a submodule, rules of what to leave out.
+fn history(place: &Path, format: &str) -> PathBuf {
+    let repository = place.join("repository");
+    fs::create_dir_all(&repository).unwrap();
+    let at = |path: &str| repository.join(path);
+    git(&repository, &["init", "-q", "-b", "main", &format!("--object-format={format}")]);
+    fs::create_dir_all(at("deep/er/nested")).unwrap();
+    fs::create_dir_all(at("only/ignored/here")).unwrap();
+    fs::write(at("read me"), text(1, 9_000)).unwrap();
+    fs::write(at("deep/er/nested/empty"), b"").unwrap();
+    fs::write(at("deep/twin"), text(1, 9_000)).unwrap();
+    fs::write(at("long"), noise(3, 300_000)).unwrap();
+    fs::write(repository.join(OsStr::from_bytes(b"deep/\xff\xfe\n")), b"odd\n").unwrap();
+    fs::write(at("run"), b"#!/bin/sh\n").unwrap();
+    fs::set_permissions(at("run"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("deep/../nowhere", at("soft")).unwrap();
+    fs::write(at("only/ignored/here/x.tmp"), b"x").unwrap();
+    fs::write(at("deep/er/keep.tmp"), b"kept").unwrap();
+    fs::write(at("deep/secret"), b"s").unwrap();
+    fs::write(at(".gitattributes"), b"[attr]hidden export-ignore\n*.tmp export-ignore\n/deep/secret hidden\n").unwrap();
+    fs::write(at("deep/er/.gitattributes"), b"keep.tmp -export-ignore\nnested/ export-ignore\n").unwrap();
+    git(&repository, &["add", "-A"]);
+    git(&repository, &["commit", "-q", "-m", "the first\n\nand why"]);
+    git(&repository, &["tag", "-a", "v1", "-m", "a tag"]);
+    git(&repository, &["checkout", "-q", "-b", "side"]);
+    fs::write(at("side"), text(4, 500)).unwrap();
+    git(&repository, &["add", "-A"]);
+    git(&repository, &["commit", "-q", "-m", "on the side"]);
+    git(&repository, &["checkout", "-q", "main"]);
+    fs::remove_file(at("deep/twin")).unwrap();
+    let commit = line(&repository, &["rev-parse", "v1^{commit}"]);
+    git(&repository, &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},vendor/sub")]);
+    git(&repository, &["add", "-u", "deep"]);
+    git(&repository, &["commit", "-q", "-m", "a submodule"]);
+    git(&repository, &["merge", "-q", "--no-ff", "-m", "both", "side"]);
+    repository
+}
+
+/// What a folder holds: mode as far as Git knows it, time, and bytes or target.
+fn contents(folder: &Path) -> BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)> {
+    let mut all = BTreeMap::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(here) = open.pop() {
+        for entry in fs::read_dir(&here).unwrap() {
+            let path = entry.unwrap().path();
+            let about = path.symlink_metadata().unwrap();
+            let bytes = if about.is_dir() {
+                open.push(path.clone());
+                Vec::new()
+            } else if about.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_vec()
+            } else {
+                fs::read(&path).unwrap()
+            };
+            let name = path.strip_prefix(folder).unwrap().as_os_str().as_bytes().to_vec();
+            all.insert(name, (about.mode() & 0o170_100, about.mtime(), bytes));
+        }
+    }
+    all
+}
+
+/// Unpacks what `git archive` makes of a revision.
+fn archive(repository: &Path, revision: &str, folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    let tar = git(repository, &["archive", "--format=tar", revision]).stdout;
+    let mut unpack = Command::new("tar").arg("-xC").arg(folder).stdin(Stdio::piped()).spawn().unwrap();
+    unpack.stdin.take().unwrap().write_all(&tar).unwrap();
+    assert!(unpack.wait().unwrap().success());
+}
+
+fn image(tree: &Git, file: &Path, options: &Options) -> Image<FileSource> {
+    let options = Options { metadata: tree.metadata().clone(), level: 3, segment: 64 << 10, ..options.clone() };
+    make(tree, &options, &mut fs::File::create(file).unwrap(), file, |_| {}).unwrap();
+    Image::open(FileSource::open(file).unwrap(), &Limits::default()).unwrap()
+}
+
+#[test]
+fn a_commit_is_what_git_archives() {
+    for format in ["sha1", "sha256"] {
+        let place = tempfile::tempdir().unwrap();
+        let repository = history(place.path(), format);
+        git(place.path(), &["clone", "-q", "--bare", "repository", "bare"]);
+        git(&repository, &["gc", "-q", "--aggressive"]);
+        let commit = line(&repository, &["rev-parse", "v1^{commit}"]);
+        for (n, revision) in ["HEAD", "main", "v1", "side", "main~1", &commit, &commit[..12]].into_iter().enumerate() {
+            let (ours, theirs) = (place.path().join(format!("ours-{n}")), place.path().join(format!("theirs-{n}")));
+            archive(&repository, revision, &theirs);
+            let roots = [&repository, &place.path().join("bare")].map(|place| {
+                let tree = Git::open(place, revision, 1000).unwrap();
+                image(&tree, &ours.with_extension("img"), &Options::default()).root()
+            });
+            assert_eq!(roots[0], roots[1], "loose or packed, bare or not: {format} {revision}");
+            let image = Image::open(FileSource::open(ours.with_extension("img")).unwrap(), &Limits::default()).unwrap();
+            extract(&image, &ours, Trust::default(), |_| {}).unwrap();
+            assert_eq!(contents(&ours), contents(&theirs), "{format} {revision}");
+            let metadata = image.metadata().unwrap();
+            let text = |key: &str| String::from_utf8_lossy(metadata.value(key).unwrap_or_default()).into_owned();
+            assert_eq!(text("git.commit"), line(&repository, &["rev-parse", &format!("{revision}^{{commit}}")]));
+            assert_eq!(text("git.tree"), line(&repository, &["rev-parse", &format!("{revision}^{{tree}}")]));
+            assert_eq!(text("git.author"), "Ada <ada@example.org> 1000000000 +0200");
+            assert_eq!(text("git.committer"), "Bob <bob@example.org> 1700000000 -0500");
+            assert_eq!(text("git.message").trim_end(), line(&repository, &["log", "-1", "--format=%B", revision]));
+            let submodule = if matches!(revision, "HEAD" | "main" | "main~1") { commit.as_str() } else { "" };
+            assert_eq!(text("git.submodule.vendor/sub"), submodule, "{revision}");
+        }
+    }
+}
+
+#[test]
+fn a_tree_has_no_time_and_no_author() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    let tree = Git::open(&repository, "main:deep", 1000).unwrap();
+    let keys: Vec<_> = tree.metadata().0.keys().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+    assert_eq!(keys, ["git.tree"]);
+    assert!(tree.nodes().iter().all(|node| node.modified.seconds == 0));
+    assert!(tree.nodes().iter().any(|node| node.path == b"er/keep.tmp"));
+}
+
+#[test]
+fn what_is_no_commit_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    let told = |path: &Path, revision: &str| match Git::open(path, revision, 1000) {
+        Err(error @ Error::Git(..)) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(told(&repository, "nowhere").contains("nowhere"));
+    assert!(told(&repository, "main:read me").contains("neither a commit nor a tree"));
+    assert!(told(&repository.join("deep"), "HEAD").contains("deep"));
+    assert!(!Git::is_repository(&repository.join("deep")) && Git::is_repository(&repository));
+    // An object that is gone is an error of the file that it is of.
+    let blob = line(&repository, &["rev-parse", "main:long"]);
+    let tree = Git::open(&repository, "main", 1000).unwrap();
+    fs::remove_file(repository.join(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
+    let mut out = std::io::Cursor::new(Vec::new());
+    let error = make(&tree, &Options::default(), &mut out, Path::new("x"), |_| {}).unwrap_err();
+    assert!(matches!(&error, Error::Io(path, _) if path == Path::new("long")), "{error}");
+}
+
+/// A tree of trees: 2^40 paths in 41 objects.
+#[test]
+fn a_small_repository_cannot_stand_for_any_number_of_paths() {
+    let place = tempfile::tempdir().unwrap();
+    git(place.path(), &["init", "-q"]);
+    let enter = |lines: &str| {
+        let mut make = Command::new("git")
+            .current_dir(place.path())
+            .arg("mktree")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        make.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        String::from_utf8(make.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    let mut tree = enter("");
+    for _ in 0..40 {
+        tree = enter(&format!("040000 tree {tree}\ta\n040000 tree {tree}\tb\n"));
+    }
+    let error = Git::open(place.path(), &tree, 1000).unwrap_err();
+    assert!(matches!(error, Error::TooMuch { .. }), "{error}");
+}
+
+#[test]
+fn the_command_takes_a_repository() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    let run = |arguments: &[&OsStr]| {
+        let output = Command::new(DOCTEUR).args(arguments).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    let file = place.path().join("a.img");
+    let (image, source) = (file.as_os_str(), repository.as_os_str());
+    assert!(run(&["make".as_ref(), source, image, "-b".as_ref(), "v1".as_ref()]).0);
+    let (_, info) = run(&["info".as_ref(), image]);
+    assert!(info.contains("git.commit") && info.contains("the first"), "{info}");
+    assert!(run(&["make".as_ref(), source, image]).0, "HEAD without a name");
+    assert!(run(&["ls".as_ref(), image, "vendor".as_ref()]).1.contains("sub"));
+    assert!(run(&["make".as_ref(), source, image, "--folder".as_ref()]).0);
+    assert!(run(&["ls".as_ref(), image]).1.contains(".git\n"), "the folder as it is");
+    let (done, told) = run(&["make".as_ref(), place.path().as_os_str(), image, "-b".as_ref(), "v1".as_ref()]);
+    assert!(!done && told.contains("repository"), "{told}");
+}
