@@ -11,7 +11,7 @@ use crate::{deny, fuzz, paths, serve, setup, shell, tidy, unikernel, web};
 
 /// What a machine may lack, by the name that `--without` takes: programs and the Debian packages that have them.
 /// The tests that need one are named `needs_NAME_...`; the fuzzer has a step of its own.
-const TOOLS: [(&str, &[(&str, &str)]); 7] = [
+const TOOLS: [(&str, &[(&str, &str)]); 8] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
         "clients",
@@ -29,6 +29,7 @@ const TOOLS: [(&str, &[(&str, &str)]); 7] = [
         ],
     ),
     ("fuzzer", fuzz::TOOLS),
+    ("git", &[("git", "git")]),
     ("qemu", &[("qemu-system-x86_64", "qemu-system-x86"), ("nm", "binutils")]),
     ("tink", &[("python3", "python3"), ("pip3", "python3-pip"), ("python3", "python3-venv")]),
     ("valgrind", &[("valgrind", "valgrind")]),

@@ -83,8 +83,11 @@ fn history(place: &Path, format: &str) -> PathBuf {
     repository
 }
 
-/// What a folder holds: mode as far as Git knows it, time, and bytes or target.
-fn contents(folder: &Path) -> BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)> {
+/// By path: mode as far as Git knows it, time, and bytes or target.
+type Contents = BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)>;
+
+/// What a folder holds.
+fn contents(folder: &Path) -> Contents {
     let mut all = BTreeMap::new();
     let mut open = vec![folder.to_path_buf()];
     while let Some(here) = open.pop() {
@@ -106,6 +109,18 @@ fn contents(folder: &Path) -> BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)> {
     all
 }
 
+/// Says which paths differ, and not all of their bytes.
+fn assert_same(ours: &Contents, theirs: &Contents, of: &str) {
+    let names = |all: &Contents| all.keys().map(|name| name.escape_ascii().to_string()).collect::<Vec<_>>();
+    assert_eq!(names(ours), names(theirs), "{of}");
+    for (name, (mode, time, bytes)) in ours {
+        let (their_mode, their_time, their_bytes) = &theirs[name];
+        let name = name.escape_ascii();
+        assert_eq!((mode, time), (their_mode, their_time), "{of}: {name}");
+        assert!(bytes == their_bytes, "{of}: the bytes of {name}");
+    }
+}
+
 /// Unpacks what `git archive` makes of a revision.
 fn archive(repository: &Path, revision: &str, folder: &Path) {
     fs::create_dir(folder).unwrap();
@@ -122,7 +137,7 @@ fn image(tree: &Git, file: &Path, options: &Options) -> Image<FileSource> {
 }
 
 #[test]
-fn a_commit_is_what_git_archives() {
+fn needs_git_a_commit_is_what_git_archives() {
     for format in ["sha1", "sha256"] {
         let place = tempfile::tempdir().unwrap();
         let repository = history(place.path(), format);
@@ -139,14 +154,17 @@ fn a_commit_is_what_git_archives() {
             assert_eq!(roots[0], roots[1], "loose or packed, bare or not: {format} {revision}");
             let image = Image::open(FileSource::open(ours.with_extension("img")).unwrap(), &Limits::default()).unwrap();
             extract(&image, &ours, Trust::default(), |_| {}).unwrap();
-            assert_eq!(contents(&ours), contents(&theirs), "{format} {revision}");
+            assert_same(&contents(&ours), &contents(&theirs), &format!("{format} {revision}"));
             let metadata = image.metadata().unwrap();
             let text = |key: &str| String::from_utf8_lossy(metadata.value(key).unwrap_or_default()).into_owned();
             assert_eq!(text("git.commit"), line(&repository, &["rev-parse", &format!("{revision}^{{commit}}")]));
             assert_eq!(text("git.tree"), line(&repository, &["rev-parse", &format!("{revision}^{{tree}}")]));
             assert_eq!(text("git.author"), "Ada <ada@example.org> 1000000000 +0200");
             assert_eq!(text("git.committer"), "Bob <bob@example.org> 1700000000 -0500");
-            assert_eq!(text("git.message").trim_end(), line(&repository, &["log", "-1", "--format=%B", revision]));
+            assert_eq!(
+                text("git.message").trim_end(),
+                line(&repository, &["log", "-1", "--format=%B", revision, "--"])
+            );
             let submodule = if matches!(revision, "HEAD" | "main" | "main~1") { commit.as_str() } else { "" };
             assert_eq!(text("git.submodule.vendor/sub"), submodule, "{revision}");
         }
@@ -154,7 +172,7 @@ fn a_commit_is_what_git_archives() {
 }
 
 #[test]
-fn a_tree_has_no_time_and_no_author() {
+fn needs_git_a_tree_has_no_time_and_no_author() {
     let place = tempfile::tempdir().unwrap();
     let repository = history(place.path(), "sha1");
     let tree = Git::open(&repository, "main:deep", 1000).unwrap();
@@ -165,7 +183,7 @@ fn a_tree_has_no_time_and_no_author() {
 }
 
 #[test]
-fn what_is_no_commit_is_told() {
+fn needs_git_what_is_no_commit_is_told() {
     let place = tempfile::tempdir().unwrap();
     let repository = history(place.path(), "sha1");
     let told = |path: &Path, revision: &str| match Git::open(path, revision, 1000) {
@@ -187,7 +205,7 @@ fn what_is_no_commit_is_told() {
 
 /// A tree of trees: 2^40 paths in 41 objects.
 #[test]
-fn a_small_repository_cannot_stand_for_any_number_of_paths() {
+fn needs_git_a_small_repository_cannot_stand_for_any_number_of_paths() {
     let place = tempfile::tempdir().unwrap();
     git(place.path(), &["init", "-q"]);
     let enter = |lines: &str| {
@@ -210,7 +228,7 @@ fn a_small_repository_cannot_stand_for_any_number_of_paths() {
 }
 
 #[test]
-fn the_command_takes_a_repository() {
+fn needs_git_the_command_takes_a_repository() {
     let place = tempfile::tempdir().unwrap();
     let repository = history(place.path(), "sha1");
     let run = |arguments: &[&OsStr]| {

@@ -22,6 +22,9 @@ pub enum What {
     Folder,
 }
 
+/// A key, and what it stands for.
+pub type Key = (Vec<u8>, What);
+
 impl<'i, S: Source> Keys<'i, S> {
     /// Looks into `image` through `cache`; no value that it gives is longer than `most` bytes.
     pub fn new(image: &'i Image<S>, cache: Cache, most: usize) -> Self {
@@ -80,7 +83,7 @@ impl<'i, S: Source> Keys<'i, S> {
     ///
     /// # Errors
     /// As [`Image::find`].
-    pub fn list(&mut self, key: &[u8]) -> Result<Vec<(Vec<u8>, What)>, Error<S::Error>> {
+    pub fn list(&mut self, key: &[u8]) -> Result<Vec<Key>, Error<S::Error>> {
         let mut list = List::new(key);
         let mut all = Vec::new();
         while let Some(entry) = list.next(self.image, &mut self.cache)? {

@@ -41,7 +41,7 @@ mod zstd;
 pub use cache::Cache;
 pub use error::{Defect, Error};
 pub use image::{Image, Limits};
-pub use keys::{Keys, What};
+pub use keys::{Key, Keys, What};
 pub use layout::{Attribute, Codec, Content, Encoding, Entry, Kind, Metadata, Time};
 #[cfg(all(feature = "std", unix))]
 pub use source::FileSource;

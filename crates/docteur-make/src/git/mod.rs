@@ -12,17 +12,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use docteur::Metadata;
 use gix::ObjectId;
+use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
 use crate::{Error, Node, Tree};
 use walk::Found;
 
 /// Longer blobs, of which a caller reads one piece after the other, are kept decoded up to about this many bytes in all.
 const KEPT: usize = 128 << 20;
+/// Bytes of objects that a thread keeps decoded since others in a pack are told by their difference from them.
+const DELTA_BASES: usize = 16 << 20;
 
 /// The files of a commit, or of any tree: blobs with `0644` or `0755`, symbolic links, folders; the time of all is the committer's.
 ///
-/// As in `git archive`, what `.gitattributes` in the tree say to `export-ignore` is left out, a folder of which nothing is left too, and
-/// a submodule is an empty folder; [`Git::metadata`] has its commit.
+/// As in `git archive`, what `.gitattributes` in the tree say to `export-ignore` is left out, and a submodule is an
+/// empty folder; [`Git::metadata`] has its commit.
 pub struct Git {
     place: PathBuf,
     repository: gix::ThreadSafeRepository,
@@ -51,7 +54,7 @@ impl Git {
     pub fn open(path: &Path, revision: &str, most_paths: u64) -> Result<Self, Error> {
         let failed = |what: String| Error::Git(path.to_path_buf(), what);
         let repository = gix::ThreadSafeRepository::open_opts(path, options()).map_err(|e| failed(e.to_string()))?;
-        let local = repository.to_thread_local();
+        let local = of_thread(&repository);
         let Found { nodes, blobs, metadata } =
             walk::walk(&local, revision, most_paths).map_err(|error| match error {
                 walk::Fault::Git(what) => failed(what),
@@ -68,7 +71,7 @@ impl Git {
     }
 
     fn blob(&self, id: ObjectId) -> io::Result<Vec<u8>> {
-        let repository = lock(&self.idle).pop().unwrap_or_else(|| self.repository.to_thread_local());
+        let repository = lock(&self.idle).pop().unwrap_or_else(|| of_thread(&self.repository));
         let found = repository.find_object(id).map(|mut object| std::mem::take(&mut object.data));
         lock(&self.idle).push(repository);
         found.map_err(|error| io::Error::other(error.to_string()))
@@ -114,6 +117,13 @@ impl std::fmt::Debug for Git {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Git").field("place", &self.place).field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
+}
+
+/// A handle for one thread, which keeps what other objects of a pack are told by.
+fn of_thread(repository: &gix::ThreadSafeRepository) -> gix::Repository {
+    let mut repository = repository.to_thread_local();
+    repository.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(DELTA_BASES)));
+    repository
 }
 
 /// Nothing but the repository itself decides.

@@ -36,21 +36,20 @@ impl From<gix::Error> for Fault {
 
 enum Step {
     Enter(Vec<u8>, ObjectId),
-    /// A folder ends; whether it had attributes.
-    Leave(Vec<u8>, bool),
+    /// A folder with attributes ends.
+    Leave,
     /// Anything else.
     Entry(Vec<u8>, EntryKind, ObjectId),
 }
 
 pub(super) fn walk(repository: &Repository, revision: &str, most: u64) -> Result<Found, Fault> {
-    let object = repository.rev_parse_single(revision)?.object()?.peel_tags_to_end()?;
+    let object = repository.find_object(resolve(repository, revision)?)?.peel_tags_to_end()?;
     let mut walk = Walk {
         repository,
         found: Found::default(),
         time: Time::default(),
         keys: HashMap::new(),
         attributes: Attributes::default(),
-        empty: Vec::new(),
         most,
         left: most,
     };
@@ -64,6 +63,22 @@ pub(super) fn walk(repository: &Repository, revision: &str, most: u64) -> Result
     Ok(walk.found)
 }
 
+/// What `revision` names.
+fn resolve(repository: &Repository, revision: &str) -> Result<ObjectId, Fault> {
+    match repository.rev_parse_single(revision) {
+        Ok(id) => Ok(id.detach()),
+        Err(error) => abbreviated(repository, revision).ok_or(error.into()),
+    }
+}
+
+/// The object of which an id begins so, if there is one and no other. `rev_parse_single` takes what is short for an id of SHA-1.
+fn abbreviated(repository: &Repository, revision: &str) -> Option<ObjectId> {
+    let digits = repository.object_hash().len_in_hex();
+    let longest = ObjectId::from_hex(format!("{revision:0<digits$}").as_bytes()).ok()?;
+    let prefix = gix::hash::Prefix::new(&longest, revision.len()).ok()?;
+    repository.objects.lookup_prefix(prefix, None).ok()??.ok()
+}
+
 struct Walk<'a> {
     repository: &'a Repository,
     found: Found,
@@ -71,8 +86,6 @@ struct Walk<'a> {
     /// The key of each object.
     keys: HashMap<ObjectId, u64>,
     attributes: Attributes,
-    /// The open folders in which nothing was found so far.
-    empty: Vec<Vec<u8>>,
     /// How many paths there may be, and how many more.
     most: u64,
     left: u64,
@@ -101,12 +114,7 @@ impl Walk<'_> {
         while let Some(step) = todo.pop() {
             match step {
                 Step::Enter(path, id) => self.folder(path, id, &mut todo)?,
-                Step::Leave(path, had_attributes) => {
-                    if had_attributes {
-                        self.attributes.leave();
-                    }
-                    self.empty.pop_if(|open| *open == path);
-                }
+                Step::Leave => self.attributes.leave(),
                 Step::Entry(path, kind, id) => self.entry(path, kind, id)?,
             }
         }
@@ -125,8 +133,8 @@ impl Walk<'_> {
             }
             let bytes = self.repository.find_object(rules.oid)?;
             self.attributes.enter(&path, &bytes.data).map_err(|error| Fault::Git(error.to_string()))?;
+            todo.push(Step::Leave);
         }
-        todo.push(Step::Leave(path.clone(), rules.is_some()));
         let (what, limit) = ("the number of paths of a commit", self.most);
         let left = self.left.checked_sub(entries.len() as u64);
         self.left = left.ok_or(Fault::Other(Error::TooMuch { what, limit }))?;
@@ -148,15 +156,12 @@ impl Walk<'_> {
             });
         }
         if !path.is_empty() {
-            self.empty.push(path);
+            self.push(path, NodeKind::Directory, 0o755);
         }
         Ok(())
     }
 
     fn entry(&mut self, path: Vec<u8>, kind: EntryKind, id: ObjectId) -> Result<(), Fault> {
-        for folder in std::mem::take(&mut self.empty) {
-            self.push(folder, NodeKind::Directory, 0o755);
-        }
         match kind {
             EntryKind::Commit => {
                 let key = [b"git.submodule.", path.as_slice()].concat();
