@@ -56,8 +56,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     shell::step("pure crates without the standard library", pure)?;
     let target = paths::target();
     let site = shell::step("web: the browser client and the site", || web::build(&target))?;
-    shell::step("web again, elsewhere: the same bytes", || same_again(&site))?;
-    let program = shell::step("server: the program pasteur", || serve::program(&site))?;
+    // Side by side: each has long phases that keep one core alone.
+    let program = std::thread::scope(|scope| {
+        let again = scope.spawn(|| shell::step("web again, elsewhere: the same bytes", || same_again(&site)));
+        let program = shell::step("server: the program pasteur", || serve::program(&site));
+        again.join().unwrap_or_else(|_| bail!("a step panicked"))?;
+        program
+    })?;
     if !without.contains("fuzzer") {
         shell::step("fuzz: every target for a little", || fuzz::run(&["--seconds", "4"].map(String::from)))?;
     }
@@ -132,7 +137,7 @@ fn pure() -> Result<()> {
         let std = setup::target(target)?;
         for package in PURE {
             let mut cargo = shell::cargo();
-            cargo.args(["build", "--lib", "--no-default-features", "--package", package]);
+            cargo.args(["check", "--lib", "--no-default-features", "--package", package]);
             std.apply(&mut cargo, target, "core,alloc");
             shell::run(&mut cargo)?;
         }

@@ -96,6 +96,14 @@ pub(super) struct Found {
     pub(super) next_upload: u64,
 }
 
+/// Makes all of it durable, and the database whole without its journal.
+pub(super) fn make_whole(db: &Database) -> Result<(), Fault> {
+    let mut txn = db.begin_write()?;
+    txn.set_quick_repair(true);
+    Tables::open(&txn)?.set_round(None)?;
+    Ok(txn.commit()?)
+}
+
 /// Writes the tables into a database that holds none, or checks that they are this version's.
 pub(super) fn prepare(db: &Database, journal: Option<&dyn Block>) -> Result<Found, Fault> {
     if db.begin_read()?.list_tables()?.next().is_none() {

@@ -260,9 +260,14 @@ impl Writer {
         }
         let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
         let coming = bytes + self.undurable;
-        let room = self.block.room().ok().flatten();
-        let reserve = RESERVE + if self.journal.is_some() { journal::RESERVE } else { 0 };
-        if room.is_none_or(|room| room >= reserve + coming + coming / 4 + self.totals.bytes / SHARE) {
+        let needed = RESERVE + coming + coming / 4 + self.totals.bytes / SHARE;
+        let mut room = self.block.room().ok().flatten();
+        if self.journal.is_some() && room.is_some_and(|room| room < needed + journal::RESERVE) {
+            self.leave_journal();
+            room = self.block.room().ok().flatten();
+        }
+        let reserve = if self.journal.is_some() { journal::RESERVE } else { 0 };
+        if room.is_none_or(|room| room >= needed + reserve) {
             if room.is_some() {
                 self.ceiling = None;
             }
@@ -276,6 +281,21 @@ impl Writer {
         let (refused, rest) = batch.into_iter().partition(Task::takes_room);
         self.fail(refused, &Error::Full);
         rest
+    }
+
+    /// Takes what the journal has into the database, while there is room for that, and goes on without a journal.
+    fn leave_journal(&mut self) {
+        self.settle();
+        let Some(db) = &self.db else { return };
+        match guarded(|| format::make_whole(db)) {
+            Ok(()) => {
+                self.journal = None;
+                self.undurable = 0;
+                self.checkpointed = true;
+            }
+            // A failure here shows at the next task.
+            Err(_) => drop(self.heal()),
+        }
     }
 
     /// Does all of `batch` in one transaction, and some reaping.
@@ -458,10 +478,7 @@ impl Writer {
         // Nobody else has it where the absorber has no job.
         let Some(db) = self.db.take().and_then(Arc::into_inner) else { return Err(Error::Closed) };
         guarded(|| {
-            let mut txn = db.begin_write()?;
-            txn.set_quick_repair(true);
-            Tables::open(&txn)?.set_round(None)?;
-            txn.commit()?;
+            format::make_whole(&db)?;
             db.close()?;
             Ok(())
         })
