@@ -16,11 +16,11 @@ const PATHS: u64 = 10_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A folder, or a Git repository, of which a commit is packed
+    /// A folder, or a Git repository, of which a commit is packed: its folder, a URL (https, http, git, ssh, file) or user@host:path
     source: PathBuf,
     /// The image; it is replaced once the new one is whole
     image: PathBuf,
-    /// A branch, tag or commit of a repository [default: HEAD]
+    /// A branch, tag or commit of a repository, of one elsewhere by its whole id [default: HEAD]
     #[arg(short = 'b', long, value_name = "REVISION", conflicts_with = "folder")]
     revision: Option<String>,
     /// Pack a repository's folder as it is, with its work tree and .git
@@ -71,7 +71,16 @@ enum Named {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut options = options(arguments);
     let is_git = !arguments.folder && (arguments.revision.is_some() || Git::is_repository(&arguments.source));
-    let tree: Box<dyn Tree> = if is_git {
+    let remote =
+        arguments.source.to_str().filter(|_| !arguments.folder && Git::is_remote(arguments.source.as_os_str()));
+    let tree: Box<dyn Tree> = if let Some(url) = remote {
+        let fetching = indicatif::ProgressBar::new_spinner().with_message("fetching");
+        fetching.enable_steady_tick(std::time::Duration::from_millis(200));
+        let tree = Git::fetch(url, arguments.revision.as_deref(), PATHS)?;
+        fetching.finish_and_clear();
+        options.metadata = tree.metadata().clone();
+        Box::new(tree)
+    } else if is_git {
         let revision = arguments.revision.as_deref().unwrap_or("HEAD");
         let tree = Git::open(&arguments.source, revision, PATHS)?;
         options.metadata = tree.metadata().clone();

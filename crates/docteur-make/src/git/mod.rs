@@ -4,6 +4,8 @@
 //! own bytes, so that no line ending, filter or `export-subst` changes them.
 
 mod attributes;
+#[cfg(feature = "remote")]
+mod remote;
 mod walk;
 
 use std::io;
@@ -36,6 +38,9 @@ pub struct Git {
     blobs: Vec<(ObjectId, u64)>,
     metadata: Metadata,
     long: Mutex<Vec<(u64, Arc<Vec<u8>>)>>,
+    /// Where the repository is, if it was fetched.
+    #[cfg(feature = "remote")]
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Git {
@@ -61,7 +66,17 @@ impl Git {
                 walk::Fault::Other(error) => error,
             })?;
         let (idle, long) = (Mutex::new(vec![local]), Mutex::default());
-        Ok(Self { place: path.to_path_buf(), repository, idle, nodes, blobs, metadata, long })
+        Ok(Self {
+            place: path.to_path_buf(),
+            repository,
+            idle,
+            nodes,
+            blobs,
+            metadata,
+            long,
+            #[cfg(feature = "remote")]
+            _folder: None,
+        })
     }
 
     /// What is known of the commit: the keys `git.*` of docs/docteur.md.

@@ -1,6 +1,8 @@
 //! Trees in memory, and text to fill them with.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod repository;
+
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 use std::path::Path;
