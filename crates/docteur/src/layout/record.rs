@@ -217,21 +217,51 @@ impl<'a> Records<'a> {
         &self.state.path
     }
 
-    /// Reads records until one is not before `path`, which it gives. `None` if one is malformed.
+    /// Reads records until one is not before `path`, which it gives. `None` if one is malformed; of those that are passed over, no more
+    /// is checked than is read.
     pub(crate) fn seek(&mut self, path: &[u8]) -> Option<Option<Entry>> {
+        // How much of its beginning the last path has in common with `path`.
+        let mut alike = names::shared(&self.state.path, path);
         while !self.is_empty() {
-            let mut fields = self.path()?;
-            match order(&self.state.path, path) {
-                Ordering::Less => skip(&mut fields, &mut self.state.before)?,
-                _ => {
-                    let entry = body(&mut fields, self.state.path.clone(), &mut self.state.before)?;
-                    self.state.at = fields.at();
-                    return Some(Some(entry));
+            let passed = if self.state.entries > 0 { self.pass(path, &mut alike)? } else { None };
+            let mut fields = match passed {
+                Some(fields) => fields,
+                None => {
+                    let mut fields = self.path()?;
+                    if order(&self.state.path, path) != Ordering::Less {
+                        let path = Some(self.state.path.clone()).filter(|path| names::is_path(path))?;
+                        let entry = body(&mut fields, path, &mut self.state.before)?;
+                        self.state.at = fields.at();
+                        return Some(Some(entry));
+                    }
+                    alike = names::shared(&self.state.path, path);
+                    fields
                 }
-            }
+            };
+            skip(&mut fields, &mut self.state.before)?;
             self.state.at = fields.at();
         }
         Some(None)
+    }
+
+    /// Puts the next path behind if it is before `path`, as the last one is. It is where it shares more with the last than that does with
+    /// `path`: most are, and not a byte of them has to be looked at.
+    #[inline]
+    fn pass(&mut self, path: &[u8], alike: &mut usize) -> Option<Option<Cursor<'a>>> {
+        let mut fields = Cursor::new(self.bytes, self.state.at);
+        let shared = fields.bounded(self.state.path.len())?;
+        let rest = fields.string(MAX_PATH)?;
+        if shared <= *alike {
+            let wanted = path.get(shared..)?;
+            if order(rest, wanted) != Ordering::Less {
+                return Some(None);
+            }
+            *alike = shared + names::shared(rest, wanted);
+        }
+        self.state.path.truncate(shared);
+        self.state.path.extend_from_slice(rest);
+        self.state.entries += 1;
+        Some(Some(fields))
     }
 
     /// Reads the next record's path into the state, and checks it.
@@ -381,6 +411,8 @@ fn content(fields: &mut Cursor<'_>, before: &mut Before) -> Option<Content> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry(path: &[u8], kind: Kind) -> Entry {
@@ -435,6 +467,37 @@ mod tests {
         }
         assert_eq!(Records::new(&bytes).seek(b"a/bb").unwrap().unwrap().path, b"a/c");
         assert_eq!(Records::new(&bytes).seek(b"z"), Some(None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_finds_what_reading_one_after_the_other_does(
+            paths in proptest::collection::btree_set("[ab/-]{1,6}", 1..40),
+            wanted in proptest::collection::vec("[ab/-]{0,7}", 1..20),
+        ) {
+            let mut paths: Vec<_> = paths.into_iter().filter(|path| names::is_path(path.as_bytes())).collect();
+            paths.sort_by(|a, b| order(a.as_bytes(), b.as_bytes()));
+            let entries: Vec<_> = paths.iter().map(|path| entry(path.as_bytes(), Kind::Directory)).collect();
+            let bytes = written(&entries);
+            for wanted in &wanted {
+                let first = entries.iter().find(|entry| order(&entry.path, wanted.as_bytes()) != Ordering::Less);
+                // From the beginning, and from each place before it.
+                let (mut records, mut before) = (Records::new(&bytes), true);
+                while before && !records.is_empty() {
+                    prop_assert_eq!(records.clone().seek(wanted.as_bytes()), Some(first.cloned()));
+                    let next = records.read();
+                    before = next.is_some_and(|next| order(&next.path, wanted.as_bytes()) == Ordering::Less);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_gives_no_path_that_none_may_have() {
+        let mut bytes = written(&[entry(b"-", Kind::Directory), entry(b"x-/bc", Kind::Directory)]);
+        let at = bytes.windows(2).position(|pair| pair == b"x-").unwrap();
+        bytes[at..at + 2].copy_from_slice(b"..");
+        assert_eq!(Records::new(&bytes).seek(b"../bc"), None);
     }
 
     #[test]
