@@ -2,8 +2,9 @@
 //! and with however many threads.
 //!
 //! A [`Tree`] says what there is and gives bytes; [`make`] goes over it three times, so that it never holds more of it than a few
-//! segments: once to hash and sketch each file, once to choose the text that segments share, once to compress. [`Writer`] is for a
-//! few files in memory, [`Folder`] for a folder of any size, `Git` (feature `git`) for a commit.
+//! segments: once to hash and sketch each file, once to choose the text that segments share, once to compress. [`append`] takes over
+//! what an older image has. [`Writer`] is for a few files in memory, [`Folder`] for a folder of any size, `Git` (feature `git`) for a
+//! commit, here or elsewhere (feature `remote`).
 
 mod arrange;
 mod base;
@@ -20,6 +21,7 @@ mod media;
 mod options;
 mod pack;
 mod parallel;
+mod reuse;
 mod rolling;
 mod survey;
 mod tree;
@@ -31,7 +33,7 @@ pub use extract::{Extracted, Trust, extract};
 pub use folder::{Folder, image_of_folder};
 #[cfg(feature = "git")]
 pub use git::Git;
-pub use make::{Made, Stage, make};
+pub use make::{Made, Stage, append, make};
 pub use media::media_type;
 pub use options::{Options, Profile, Times};
 pub use tree::{Node, NodeKind, Tree};

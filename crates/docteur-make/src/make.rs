@@ -7,14 +7,14 @@ use std::path::Path;
 use docteur::layout::{
     self, MAX_ATTRIBUTES, MAX_METADATA, MAX_PATH, SUPERBLOCK, Stored, Superblock, is_media_type, is_path,
 };
-use docteur::{Content, Encoding, Entry, Folders, Kind, Time};
+use docteur::{Content, Encoding, Entry, FileSource, Folders, Image, Kind, Source, Time};
 
 use crate::encode::{self, Packer};
 use crate::error::show;
 use crate::index::{self, Index};
-use crate::pack::{Packed, pack};
+use crate::pack::{Packed, classes, one_class, pack};
 use crate::survey::{Survey, Unique, survey};
-use crate::{Error, Node, NodeKind, Options, Times, Tree, arrange, base, media_type, parallel};
+use crate::{Error, Node, NodeKind, Options, Times, Tree, arrange, base, media_type, parallel, reuse};
 
 /// Input below this gets no base: a base would be most of the image.
 const ENOUGH: u64 = 16 << 20;
@@ -55,9 +55,41 @@ pub fn make(
     options: &Options,
     out: &mut (impl Write + Seek),
     place: &Path,
+    progress: impl FnMut(Stage),
+) -> Result<Made, Error> {
+    build::<FileSource>(tree, None, options, out, place, progress)
+}
+
+/// Builds an image as [`make`] does, out of what an older image has already: its base, and its segments of which at least three quarters
+/// are still wanted. So what did not change is not compressed again; it is decoded once, to know it. The image is somewhat larger than one
+/// that is made anew, and a function of the tree, the options and the older image.
+///
+/// # Errors
+/// As [`make`]; [`Error::Image`] if the older image is damaged where it is read.
+pub fn append<S: Source<Error = std::io::Error>>(
+    tree: &dyn Tree,
+    old: &Image<S>,
+    options: &Options,
+    out: &mut (impl Write + Seek),
+    place: &Path,
+    progress: impl FnMut(Stage),
+) -> Result<Made, Error> {
+    build(tree, Some(old), options, out, place, progress)
+}
+
+fn build<S: Source<Error = std::io::Error>>(
+    tree: &dyn Tree,
+    old: Option<&Image<S>>,
+    options: &Options,
+    out: &mut (impl Write + Seek),
+    place: &Path,
     mut progress: impl FnMut(Stage),
 ) -> Result<Made, Error> {
-    let options = options.checked();
+    let mut options = options.checked();
+    if let Some(old) = old {
+        // A segment that is taken over must not be longer than those of which a long file has many.
+        options.segment = options.segment.max(old.superblock().segment_max);
+    }
     let root = root();
     let nodes = sorted(tree, &root)?;
     let mut encodings = Encodings::default();
@@ -72,22 +104,36 @@ pub fn make(
     let survey = survey(&all, &nodes_and_encodings, segment, options.threads, |n| progress(Stage::Survey(n)))?;
     let total: u64 = survey.uniques.iter().map(|unique| unique.size).sum();
     progress(Stage::Arrange(total));
-    let order = order(&survey, &nodes_and_encodings, nodes.len(), options.arrange);
-    let packed = pack(&survey.uniques, &order, segment)?;
+    let mut order = order(&survey, &nodes_and_encodings, nodes.len(), options.arrange);
+    let reuse = old.map(|old| reuse::reuse(old, &survey.uniques, segment)).transpose()?.unwrap_or_default();
+    order.retain(|unique| !reuse.places.contains_key(unique));
+    let has_base = old.map_or(total >= ENOUGH && options.base > 0, |old| old.superblock().base.len > 0);
+    let packed = if has_base && options.arrange {
+        pack(&survey.uniques, &order, &classes(segment))?
+    } else {
+        pack(&survey.uniques, &order, &[one_class(segment)])?
+    };
     let work = Work { tree: &all, nodes: &nodes_and_encodings, survey: &survey, packed: &packed, options: &options };
-    let base = if total >= ENOUGH { work.base(total, &mut progress)? } else { Vec::new() };
+    let base = match old {
+        Some(old) => reuse::text(&old.superblock().base, &reuse.base)?,
+        None if has_base => work.base(total, &mut progress)?,
+        None => Vec::new(),
+    };
 
     let failed = |error| Error::Io(place.to_path_buf(), error);
     out.write_all(&[0; SUPERBLOCK]).map_err(failed)?;
     let mut packer = Packer::new(options.level)?;
-    let (base_piece, base_bytes) =
-        if base.is_empty() { (index::nothing(), base.clone()) } else { packer.alone(&base)? };
+    let (base_piece, base_bytes) = match old {
+        Some(old) => (old.superblock().base, reuse.base),
+        None if base.is_empty() => (index::nothing(), Vec::new()),
+        None => packer.alone(&base)?,
+    };
     out.write_all(&base_bytes).map_err(failed)?;
     let mut superblock = Superblock {
         entries: nodes.len() as u64,
         bytes: 0,
         base: base_piece,
-        segments: packed.len() as u32,
+        segments: segment_count(&reuse.segments, &packed)?,
         segments_stored: 0,
         segment_max: 0,
         blocks_stored: 0,
@@ -95,20 +141,28 @@ pub fn make(
         metadata: index::nothing(),
         head: index::nothing(),
     };
-    let mut segments = Vec::with_capacity(packed.len());
-    work.compress(&base, |piece, bytes| {
+    let mut segments = Vec::with_capacity(superblock.segments as usize);
+    let mut sink = |piece: Stored, bytes: Vec<u8>| {
         superblock.segments_stored += u64::from(piece.stored);
         superblock.segment_max = superblock.segment_max.max(piece.len);
         segments.push(piece);
         progress(Stage::Compress(u64::from(piece.len)));
         out.write_all(&bytes).map_err(failed)
-    })?;
+    };
+    if let Some(old) = old {
+        reuse.segments.iter().try_for_each(|(piece, at)| sink(*piece, reuse::piece(old, piece, *at)?))?;
+    }
+    work.compress(&base, sink)?;
 
+    let place_of = |unique: usize| match (reuse.places.get(&unique), packed.places[unique]) {
+        (Some(content), _) => *content,
+        (None, new) => Content { segment: new.segment + reuse.segments.len() as u32, ..new },
+    };
     let links = links(&nodes);
     let mut index = Index::default();
     for (n, node) in nodes.iter().enumerate() {
-        let mut entry = entry(node, &options, survey.of_node[n].map(|unique| packed.places[unique]), |which| {
-            encodings.of(n, which).and_then(|node| survey.of_node[node]).map(|unique| packed.places[unique])
+        let mut entry = entry(node, &options, survey.of_node[n].map(place_of), |which| {
+            encodings.of(n, which).and_then(|node| survey.of_node[node]).map(place_of)
         })?;
         entry.link = node.link.and_then(|link| links.get(&link).copied());
         if let Kind::File(content) = &entry.kind {
@@ -135,6 +189,11 @@ pub fn make(
     out.seek(SeekFrom::Start(0)).and_then(|_| out.write_all(&bytes)).map_err(failed)?;
     out.seek(SeekFrom::End(0)).and_then(|_| out.flush()).map_err(failed)?;
     Ok(Made { root, superblock })
+}
+
+fn segment_count(taken_over: &[(Stored, u64)], packed: &Packed) -> Result<u32, Error> {
+    let what = "the number of segments";
+    u32::try_from(taken_over.len() + packed.len()).map_err(|_| Error::TooMuch { what, limit: u64::from(u32::MAX) })
 }
 
 /// What the passes over segments need.

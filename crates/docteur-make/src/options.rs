@@ -4,12 +4,12 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// Segments of 256 KiB and a base of 2 MiB: quick to read with little memory, about a sixth larger.
+    /// Segments of up to 512 KiB and a base of 2 MiB: quick to read with little memory, and larger.
     FastRead,
-    /// Segments of 1 MiB and a base of 8 MiB.
+    /// Segments of up to 2 MiB and a base of 8 MiB.
     #[default]
     Default,
-    /// Segments of 2 MiB and a base of 8 MiB: the smallest, and half as quick to read.
+    /// Segments of up to 4 MiB and a base of 8 MiB: the smallest, and half as quick to read.
     Max,
 }
 
@@ -30,7 +30,8 @@ pub enum Times {
 pub struct Options {
     /// zstd's level, 1 to 22.
     pub level: i32,
-    /// Bytes of a segment, 4 KiB to 64 MiB.
+    /// Bytes of the longest segment, 4 KiB to 64 MiB. Where there is a base and files are arranged, those of at most an eighth of it are
+    /// in segments of 5/16, and those of at most a 128th in segments of a sixteenth, yet not below 64 KiB.
     pub segment: u32,
     /// The most bytes of the base, at most 64 MiB; 0 for none. Little input gets none in any case.
     pub base: u32,
@@ -55,9 +56,9 @@ impl Options {
     #[must_use]
     pub fn profile(profile: Profile) -> Self {
         let (segment, base) = match profile {
-            Profile::FastRead => (256 << 10, 2 << 20),
-            Profile::Default => (1 << 20, 8 << 20),
-            Profile::Max => (2 << 20, 8 << 20),
+            Profile::FastRead => (512 << 10, 2 << 20),
+            Profile::Default => (2 << 20, 8 << 20),
+            Profile::Max => (4 << 20, 8 << 20),
         };
         Self {
             level: 19,

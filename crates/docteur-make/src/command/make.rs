@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use docteur_make::{Folder, Git, NodeKind, Options, Profile, Stage, Times, Tree};
 
-use super::{bar, hex};
+use super::{bar, hex, look};
 
 /// The most paths of a commit, so that one which stands for no end of them ends.
 const PATHS: u64 = 10_000_000;
@@ -35,12 +35,15 @@ pub(crate) struct Arguments {
     /// How many threads; they make no difference to the image [default: one a processor]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// Bytes of a segment [default: the profile's]
+    /// Bytes of the longest segment [default: the profile's]
     #[arg(long, value_parser = clap::value_parser!(u32).range(4096..=67_108_864))]
     segment: Option<u32>,
     /// The most bytes of the base [default: the profile's]
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=67_108_864))]
     base: Option<u32>,
+    /// Take over what this older image has of it already: a new version is made without compressing again what did not change
+    #[arg(long, value_name = "IMAGE", conflicts_with = "base")]
+    append: Option<PathBuf>,
     /// Pack files in the order of their paths
     #[arg(long)]
     no_arrange: bool,
@@ -60,11 +63,11 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Named {
-    /// Segments of 256 KiB, a base of 2 MiB
+    /// Segments of up to 512 KiB, a base of 2 MiB
     FastRead,
-    /// Segments of 1 MiB, a base of 8 MiB
+    /// Segments of up to 2 MiB, a base of 8 MiB
     Default,
-    /// Segments of 2 MiB, a base of 8 MiB
+    /// Segments of up to 4 MiB, a base of 8 MiB
     Max,
 }
 
@@ -99,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let survey = bar("reading", total);
     let (mut base, mut compress) = (indicatif::ProgressBar::hidden(), indicatif::ProgressBar::hidden());
-    let made = docteur_make::make(&*tree, &options, &mut out, &arguments.image, |stage| match stage {
+    let progress = |stage| match stage {
         Stage::Survey(bytes) => survey.inc(bytes),
         Stage::Arrange(unique) => {
             survey.finish_and_clear();
@@ -112,7 +115,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             compress.inc(bytes);
         }
         _ => {}
-    })?;
+    };
+    let made = match &arguments.append {
+        Some(old) => docteur_make::append(&*tree, &look::open(old)?, &options, &mut out, &arguments.image, progress)?,
+        None => docteur_make::make(&*tree, &options, &mut out, &arguments.image, progress)?,
+    };
     compress.finish_and_clear();
     let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.sync_all().with_context(|| part.0.display().to_string())?;

@@ -1,0 +1,131 @@
+//! What an older image has already: its base, and the segments of which most is still wanted. These are taken over as they are.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
+
+use docteur::layout::{SUPERBLOCK, Stored};
+use docteur::{Cache, Codec, Content, Defect, Image, Kind, Source, Walk};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::survey::Unique;
+
+/// Segments are taken over if so many of eight bytes of them are wanted: the others stay in the image for nothing.
+const WANTED: u64 = 6;
+
+/// What is taken over.
+#[derive(Debug, Default)]
+pub(crate) struct Reuse {
+    /// The base as it is stored.
+    pub(crate) base: Vec<u8>,
+    /// The segments, and where they begin in the older image.
+    pub(crate) segments: Vec<(Stored, u64)>,
+    /// Where contents are in these segments, by the numbers of uniques.
+    pub(crate) places: HashMap<usize, Content>,
+}
+
+/// Finds what an older image has of `uniques`, whose pieces are of `segment` bytes.
+pub(crate) fn reuse<S: Source<Error = io::Error>>(
+    old: &Image<S>,
+    uniques: &[Unique],
+    segment: usize,
+) -> Result<Reuse, Error> {
+    let mut cache = Cache::new(2 * segment);
+    let found = found(old, &mut cache, uniques, segment)?;
+    let pieces = (0..old.superblock().segments).map(|n| old.segment(&mut cache, n)).collect::<Result<Vec<_>, _>>()?;
+    let full = u64::from(old.superblock().segment_max);
+    // How much of each segment is wanted, and whether a content goes on in the next.
+    let mut used = vec![(0_u64, false); pieces.len()];
+    for (content, _) in &found {
+        let (mut at, mut left) = (u64::from(content.offset), content.size);
+        for (wanted, goes_on) in used.iter_mut().skip(content.segment as usize) {
+            let here = left.min(full.saturating_sub(at));
+            *wanted += here;
+            (at, left) = (0, left - here);
+            if left == 0 {
+                break;
+            }
+            *goes_on = true;
+        }
+    }
+    // Segments that a content joins are taken over together.
+    let (mut reuse, mut numbers) = (Reuse::default(), vec![None; pieces.len()]);
+    let (mut first, mut wanted, mut len) = (0, 0, 0);
+    for (n, ((here, goes_on), (piece, _))) in used.iter().zip(&pieces).enumerate() {
+        (wanted, len) = (wanted + here, len + u64::from(piece.len));
+        if *goes_on {
+            continue;
+        }
+        if wanted * 8 >= len * WANTED {
+            for (number, piece) in numbers.iter_mut().zip(&pieces).take(n + 1).skip(first) {
+                *number = Some(reuse.segments.len() as u32);
+                reuse.segments.push(*piece);
+            }
+        }
+        (first, wanted, len) = (n + 1, 0, 0);
+    }
+    for (content, unique) in found {
+        if let Some(Some(segment)) = numbers.get(content.segment as usize) {
+            reuse.places.insert(unique, Content { segment: *segment, ..content });
+        }
+    }
+    reuse.base = piece(old, &old.superblock().base, SUPERBLOCK as u64)?;
+    Ok(reuse)
+}
+
+/// The bytes of a piece as they are stored.
+pub(crate) fn piece<S: Source<Error = io::Error>>(old: &Image<S>, piece: &Stored, at: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; piece.stored as usize];
+    old.source().read_at(at, &mut bytes).map_err(docteur::Error::Source)?;
+    if piece.matches(&bytes) { Ok(bytes) } else { Err(docteur::Error::Image { defect: Defect::Hash, at }.into()) }
+}
+
+/// The base's text.
+pub(crate) fn text(base: &Stored, stored: &[u8]) -> Result<Vec<u8>, Error> {
+    match base.codec {
+        Codec::Stored => Ok(stored.to_vec()),
+        _ => zstd::bulk::decompress(stored, base.len as usize).map_err(Error::io("zstd")),
+    }
+}
+
+/// Contents of the older image that are wanted, and which of the uniques each is. No more of it is decoded than has a wanted length.
+fn found<S: Source<Error = io::Error>>(
+    old: &Image<S>,
+    cache: &mut Cache,
+    uniques: &[Unique],
+    segment: usize,
+) -> Result<Vec<(Content, usize)>, Error> {
+    let full = u64::from(old.superblock().segment_max);
+    let sizes: HashSet<u64> = uniques.iter().map(|unique| unique.size).collect();
+    // By their places, so that a segment is decoded once.
+    let mut contents = BTreeSet::new();
+    let mut walk = Walk::new();
+    while let Some(entry) = walk.next(old, cache)? {
+        let Kind::File(content) = entry.kind else { continue };
+        for content in entry.encodings.iter().map(|(_, content)| content).chain([&content]) {
+            // A content that spans segments is of use only where these are as long as ours.
+            let spans = u64::from(content.offset).saturating_add(content.size) > full;
+            if sizes.contains(&content.size) && (!spans || full == segment as u64) {
+                contents.insert((content.segment, content.offset, content.size));
+            }
+        }
+    }
+    let digest = |pieces: &[[u8; 32]]| <[u8; 32]>::from(Sha256::digest(pieces.as_flattened()));
+    let mut wanted: HashMap<_, usize> =
+        uniques.iter().enumerate().map(|(n, unique)| ((unique.size, digest(&unique.pieces)), n)).collect();
+    let (mut found, mut buffer) = (Vec::new(), Vec::new());
+    for (number, offset, size) in contents {
+        let content = Content { size, segment: number, offset };
+        let (mut pieces, mut done) = (Vec::new(), 0);
+        while done < size {
+            buffer.resize(usize::try_from(size - done).map_or(segment, |left| left.min(segment)), 0);
+            old.read(cache, &content, done, &mut buffer)?;
+            pieces.push(<[u8; 32]>::from(Sha256::digest(&buffer)));
+            done += buffer.len() as u64;
+        }
+        if let Some(unique) = wanted.remove(&(size, digest(&pieces))) {
+            found.push((content, unique));
+        }
+    }
+    Ok(found)
+}
