@@ -17,15 +17,22 @@ pub(crate) struct Load {
     pub(crate) rate: f64,
     /// Requests in all.
     pub(crate) requests: f64,
+    /// The 99th percentile of the time that an answer took, in milliseconds.
+    pub(crate) p99: Option<f64>,
 }
 
 /// Runs wrk with one thread against an URL; `script` is wrk's Lua for requests other than a plain GET.
 pub(crate) fn wrk(url: &str, seconds: u32, script: Option<&Path>) -> Result<Load> {
+    let script = script.map(|script| script.to_string_lossy().into_owned());
+    let options: Vec<_> = script.iter().flat_map(|script| ["--script", script]).collect();
+    wrk_with(url, seconds, &options, CONNECTIONS)
+}
+
+/// The same with other options, and as many connections.
+pub(crate) fn wrk_with(url: &str, seconds: u32, options: &[&str], connections: u32) -> Result<Load> {
     let mut command = Command::new("wrk");
-    command.args(["--threads", "1", "--connections", &CONNECTIONS.to_string(), "--duration", &format!("{seconds}s")]);
-    if let Some(script) = script {
-        command.arg("--script").arg(script);
-    }
+    command.args(["--threads", "1", "--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
+    command.arg("--latency").args(options);
     let output = shell::output(command.arg(url)).context("wrk fails")?;
     // A refusal is fast, and must not count.
     ensure!(!output.contains("Non-2xx"), "{url}: {output}");
@@ -34,7 +41,21 @@ pub(crate) fn wrk(url: &str, seconds: u32, script: Option<&Path>) -> Result<Load
         line.with_context(|| format!("wrk says no {word} {output}"))
     };
     let requests = output.lines().find_map(|line| line.trim().split_once(" requests in")?.0.parse::<f64>().ok());
-    Ok(Load { rate: after("Requests/sec:")?, requests: requests.with_context(|| format!("wrk: {output}"))? })
+    let p99 = output.lines().find_map(|line| milliseconds(line.trim().strip_prefix("99%")?.trim()));
+    Ok(Load { rate: after("Requests/sec:")?, requests: requests.with_context(|| format!("wrk: {output}"))?, p99 })
+}
+
+/// A time as wrk writes it.
+fn milliseconds(time: &str) -> Option<f64> {
+    let unit = time.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number: f64 = time.strip_suffix(unit)?.parse().ok()?;
+    Some(match unit {
+        "us" => number / 1000.0,
+        "ms" => number,
+        "s" => number * 1000.0,
+        "m" => number * 60_000.0,
+        _ => return None,
+    })
 }
 
 /// A running nginx with two workers, killed when dropped.

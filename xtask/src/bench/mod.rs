@@ -6,6 +6,7 @@
 mod browser;
 mod crates;
 mod load;
+mod paf;
 mod report;
 mod server;
 mod serving;
@@ -34,6 +35,7 @@ const GROUPS: &[Group] = &[
     ("server", server::run),
     ("transfer", transfer::run),
     ("browser", browser::run),
+    ("paf", paf::run),
     ("envelope", crates::envelope),
     ("store", crates::store),
     ("multipart", crates::multipart),

@@ -227,7 +227,7 @@ fn create(served: &Serving, token: &Token) -> Result<String> {
 }
 
 /// Lets this process hold ten thousand connections.
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Where it is refused, connecting says so.
