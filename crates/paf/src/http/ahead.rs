@@ -19,6 +19,11 @@ impl<F> Ahead<F> {
     pub(super) fn new(ahead: Bytes, flow: F) -> Self {
         Self { ahead, flow }
     }
+
+    /// What nobody has read yet, and the flow behind it.
+    pub(super) fn into_parts(self) -> (Bytes, F) {
+        (self.ahead, self.flow)
+    }
 }
 
 impl<F: AsyncRead + Unpin> AsyncRead for Ahead<F> {

@@ -56,6 +56,7 @@ impl Body {
         if incoming.is_end_stream() {
             return Self(Kind::Whole(None));
         }
+        watch.upload_begins();
         Self(Kind::Arriving(Arriving { incoming, watch, over: false }))
     }
 }

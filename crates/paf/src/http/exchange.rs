@@ -45,6 +45,13 @@ impl Watch {
         }
     }
 
+    /// The request has a body, which is now with the handler.
+    pub(super) fn upload_begins(&self) {
+        if let Self::One(state) = self {
+            state.arriving.store(true, Relaxed);
+        }
+    }
+
     /// The request's body is over or dropped; `unread` where bytes of it may still come.
     pub(super) fn upload_over(&self, unread: bool) {
         match self {
@@ -53,6 +60,7 @@ impl Watch {
                 if unread {
                     state.unread.store(true, Relaxed);
                 }
+                state.arriving.store(false, Relaxed);
             }
             Self::Two(stream) => stream.upload_over(),
         }

@@ -1,19 +1,23 @@
 //! HTTP/1.1: hyper driven under the service's deadlines, one request at a time, and closed so that the client still gets
-//! its answer.
+//! its answer. Between requests a connection rests: it keeps its flow, and nothing of hyper's.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
+use bytes::Bytes;
 use device::{Flow, Peer};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
+use super::ahead::Ahead;
 use super::body::Answer;
 use super::connection::close;
 use super::exchange::{Answering, Caller, Watch};
@@ -30,8 +34,15 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// The largest read buffer of a connection.
 const MOST_BUFFER: usize = 64 * 1024;
 
+/// How long a connection is idle before it rests: hyper's buffers are 16 KiB, and making them anew is not free.
+const REST: Duration = Duration::from_millis(100);
+/// What is read of a request before hyper is made for it.
+const START: usize = 512;
+
 /// How driving a connection ended.
 enum End {
+    /// It is idle: hyper is not needed until something comes.
+    Idle,
     /// HTTP is done with it.
     Done,
     /// The head is not HTTP/1.1, and the library has no word for it.
@@ -45,24 +56,45 @@ enum End {
 /// Serves one connection to its end.
 pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &Seat) {
     let limits = &seat.shared.limits;
-    let flow = Watched::new(flow, Arc::clone(&seat.state), Arc::clone(&seat.shared.counters));
+    let mut flow = Watched::new(flow, Arc::clone(&seat.state), Arc::clone(&seat.shared.counters));
     let peer = caller.peer;
-    let service = Dispatch { caller, seat };
-    let mut http = http1::Builder::new()
-        .header_read_timeout(None)
-        // A client that has said all it has to say still wants its answers (RFC 9112 section 9.6).
-        .half_close(true)
-        .max_headers(limits.head_lines)
-        .max_header_size(limits.head_bytes)
-        .max_buf_size(MOST_BUFFER.max(limits.head_bytes).max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(flow), service);
-    let end = drive(&mut http, peer, seat).await;
-    let Watched { flow, refusal, .. } = http.into_parts().io.into_inner();
+    let mut service = Dispatch { caller, seat };
+    let mut ahead = Bytes::new();
+    let end = loop {
+        if ahead.is_empty() {
+            match rest(&mut flow, seat).await {
+                Ok(start) => ahead = start,
+                Err(end) => break end,
+            }
+        }
+        let mut http = http1::Builder::new()
+            .header_read_timeout(None)
+            // A client that has said all it has to say still wants its answers (RFC 9112 section 9.6).
+            .half_close(true)
+            .max_headers(limits.head_lines)
+            .max_header_size(limits.head_bytes)
+            .max_buf_size(MOST_BUFFER.max(limits.head_bytes).max(LEAST_BUFFER))
+            .serve_connection(TokioIo::new(Ahead::new(ahead, flow)), service);
+        let end = drive(&mut http, peer, seat).await;
+        let parts = http.into_parts();
+        let unread;
+        (unread, flow) = parts.io.into_inner().into_parts();
+        if !matches!(end, End::Idle) {
+            break end;
+        }
+        // The start of a request may have come with the one before.
+        ahead = if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
+        if !ahead.is_empty() {
+            seat.state.received();
+        }
+        service = parts.service;
+    };
+    let Watched { flow, refusal, .. } = flow;
     let refusal = match end {
         End::Silent => return,
         End::SlowHead => Some(Refusal::TooSlow),
         End::NotHttp => refusal.or(Some(Refusal::Malformed)),
-        End::Done => refusal,
+        End::Done | End::Idle => refusal,
     };
     if let Some(refusal) = refusal {
         count(match refusal {
@@ -76,9 +108,42 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     seat.until_cut(Box::pin(close(flow, answer, linger))).await;
 }
 
-/// Polls `http` until it is done, is told to go, or a deadline passes.
+/// Waits for the start of a request.
+async fn rest<F: Flow>(flow: &mut Watched<F>, seat: &Seat) -> Result<Bytes, End> {
+    let (state, limits) = (&seat.state, &seat.shared.limits);
+    let now = Instant::now();
+    let mut alarm = pin!(sleep_until(state.overdue(limits, now).unwrap_or(now)));
+    let mut start = [0; START];
+    poll_fn(|cx| {
+        state.task.register(cx.waker());
+        match state.order() {
+            Order::Cut => return Poll::Ready(Err(End::Silent)),
+            Order::Finish => return Poll::Ready(Err(End::Done)),
+            Order::Run => {}
+        }
+        let mut read = ReadBuf::new(&mut start);
+        match Pin::new(&mut *flow).poll_read(cx, &mut read) {
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                return Poll::Ready(Ok(Bytes::copy_from_slice(read.filled())));
+            }
+            // The client has left.
+            Poll::Ready(_) => return Poll::Ready(Err(End::Done)),
+            Poll::Pending => {}
+        }
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            match state.overdue(limits, Instant::now()) {
+                Ok(next) => alarm.as_mut().reset(next),
+                Err(_) => return Poll::Ready(Err(End::Silent)),
+            }
+        }
+    })
+    .await
+}
+
+/// Polls `http` until it is done, idle, told to go, or a deadline passes.
 async fn drive<F: Flow, H: Handler>(
-    http: &mut http1::Connection<TokioIo<Watched<F>>, Dispatch<'_, H>>,
+    http: &mut http1::Connection<TokioIo<Ahead<Watched<F>>>, Dispatch<'_, H>>,
     peer: Peer,
     seat: &Seat,
 ) -> End {
@@ -106,8 +171,16 @@ async fn drive<F: Flow, H: Handler>(
                 seat.shared.faults.tell(Fault::Connection(peer, &error));
                 return Poll::Ready(End::Done);
             }
+            let idle = state.idle_for(REST);
+            if let Some(at) = idle.filter(|at| *at < alarm.deadline()) {
+                alarm.as_mut().reset(at);
+            }
             ready!(alarm.as_mut().poll(cx));
-            match state.overdue(limits, Instant::now()) {
+            let now = Instant::now();
+            if idle.is_some_and(|at| at <= now) {
+                return Poll::Ready(End::Idle);
+            }
+            match state.overdue(limits, now) {
                 Ok(next) => alarm.as_mut().reset(next),
                 Err(Overdue::Idle) => return Poll::Ready(End::Silent),
                 Err(Overdue::Head) => return Poll::Ready(End::SlowHead),

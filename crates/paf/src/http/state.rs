@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
@@ -54,6 +55,8 @@ pub(super) struct State {
     pub(super) task: AtomicWaker,
     /// Whether a request's body was dropped before its end: bytes of it may still come.
     pub(super) unread: AtomicBool,
+    /// Whether somebody still has a request's body that arrives.
+    pub(super) arriving: AtomicBool,
     /// Streams open on an HTTP/2 connection.
     open: AtomicUsize,
     inner: Mutex<Inner>,
@@ -88,6 +91,7 @@ impl State {
             order: AtomicU8::new(Order::Run as u8),
             task: AtomicWaker::new(),
             unread: AtomicBool::new(false),
+            arriving: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             inner: Mutex::new(inner),
         }
@@ -109,6 +113,14 @@ impl State {
             1 => Order::Finish,
             _ => Order::Cut,
         }
+    }
+
+    /// When a connection on which everything is answered and read has been idle for `time`.
+    pub(super) fn idle_for(&self, time: Duration) -> Option<Instant> {
+        let inner = self.inner();
+        let over = inner.phase == Phase::Idle && inner.flushed && !inner.first;
+        let read = !self.arriving.load(Ordering::Relaxed) && !self.unread.load(Ordering::Relaxed);
+        (over && read).then_some(inner.since + time)
     }
 
     /// Bytes came in.

@@ -103,6 +103,36 @@ async fn who_says_nothing_is_closed_without_a_word() {
     world.end().await;
 }
 
+/// Between requests a connection gives up what it needs for one.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_rested_goes_on_wherever_it_was_cut() {
+    let world = World::new(Limits::default());
+    let all = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nfirst\
+               GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    for pause in [Duration::from_millis(99), Duration::from_millis(101), 5 * SECOND] {
+        for cut in 1..all.len() {
+            let mut client = world.connect();
+            client.hello().await;
+            tokio::time::sleep(pause).await;
+            client.send(&all[..cut]).await;
+            tokio::time::sleep(pause).await;
+            client.send(&all[cut..]).await;
+            let said = client.rest().await;
+            assert!(
+                said.contains("\r\n\r\nfirstHTTP/1.1 200 OK") && said.ends_with("hello"),
+                "{pause:?}, {cut}: {said}"
+            );
+        }
+    }
+    // The start of a head that came with the request before is one that has to come in time.
+    let mut client = world.connect();
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HT").await;
+    let (said, after) = client.closed_after().await;
+    assert!(said.contains("\r\n\r\nhelloHTTP/1.1 408 "), "{said}");
+    assert!(after >= 10 * SECOND && after < 21 * SECOND, "{after:?}");
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_panics_takes_only_its_connection_with_it() {
     let world = World::new(Limits { connections: 1, ..Limits::default() });
