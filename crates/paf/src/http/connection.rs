@@ -75,30 +75,32 @@ impl<H: Handler> Connection<H> {
 
     pub(super) async fn run<F: Flow>(self, flow: F, proxied: Option<Proxied>) {
         let Self { handler, transport, peer, seat } = self;
-        let caller = |facts| Caller { handler, peer, proxied, facts, shared: Arc::clone(&seat.shared) };
+        let caller = Caller { handler, peer, proxied, facts: None, shared: Arc::clone(&seat.shared) };
         match transport {
-            Transport::Plain { http2: false } => one::run(Ahead::new(Bytes::new(), flow), caller(None), &seat).await,
+            Transport::Plain { http2: false } => one::run(Ahead::new(Bytes::new(), flow), caller, &seat).await,
             Transport::Plain { http2: true } => {
                 if let Some((flow, is_http2)) = first_bytes(flow, &seat).await {
                     match is_http2 {
-                        true => Box::pin(two::run(flow, caller(None), &seat)).await,
-                        false => one::run(flow, caller(None), &seat).await,
+                        true => Box::pin(two::run(flow, caller, &seat)).await,
+                        false => one::run(flow, caller, &seat).await,
                     }
                 }
             }
             // What a plain HTTP/1.1 connection never needs is boxed, so that it does not carry the room for it.
-            Transport::Tls(acceptor) => {
-                if let Some(flow) = Box::pin(shake_hands(&acceptor, flow, peer, &seat)).await {
-                    let connection = flow.get_ref().1;
-                    let is_http2 = connection.alpn_protocol() == Some(HTTP2);
-                    let caller = caller(Some(Facts::of(connection)));
-                    match is_http2 {
-                        true => Box::pin(two::run(flow, caller, &seat)).await,
-                        false => Box::pin(one::run(flow, caller, &seat)).await,
-                    }
-                }
-            }
+            Transport::Tls(acceptor) => Box::pin(over_tls(&acceptor, flow, caller, &seat)).await,
         }
+    }
+}
+
+/// Serves a connection that begins with a TLS handshake.
+async fn over_tls<F: Flow, H: Handler>(acceptor: &TlsAcceptor, flow: F, mut caller: Caller<H>, seat: &Seat) {
+    let Some(flow) = Box::pin(shake_hands(acceptor, flow, caller.peer, seat)).await else { return };
+    let connection = flow.get_ref().1;
+    let is_http2 = connection.alpn_protocol() == Some(HTTP2);
+    caller.facts = Some(Facts::of(connection));
+    match is_http2 {
+        true => Box::pin(two::run(flow, caller, seat)).await,
+        false => Box::pin(one::run(flow, caller, seat)).await,
     }
 }
 
@@ -229,6 +231,6 @@ mod tests {
     #[test]
     fn an_idle_connection_takes_little_room() {
         let room = size(Connection::run::<DuplexStream>);
-        assert!(room < 5 * 1024, "a connection's task takes {room} bytes");
+        assert!(room < 2 * 1024, "a connection's task takes {room} bytes");
     }
 }

@@ -55,7 +55,6 @@ enum End {
 
 /// Serves one connection to its end.
 pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &Seat) {
-    let limits = &seat.shared.limits;
     let mut flow = Watched::new(flow, Arc::clone(&seat.state), Arc::clone(&seat.shared.counters));
     let peer = caller.peer;
     let mut service = Dispatch { caller, seat };
@@ -67,28 +66,17 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
                 Err(end) => break end,
             }
         }
-        let mut http = http1::Builder::new()
-            .header_read_timeout(None)
-            // A client that has said all it has to say still wants its answers (RFC 9112 section 9.6).
-            .half_close(true)
-            .max_headers(limits.head_lines)
-            .max_header_size(limits.head_bytes)
-            .max_buf_size(MOST_BUFFER.max(limits.head_bytes).max(LEAST_BUFFER))
-            .serve_connection(TokioIo::new(Ahead::new(ahead, flow)), service);
-        let end = drive(&mut http, peer, seat).await;
-        let parts = http.into_parts();
-        let unread;
-        (unread, flow) = parts.io.into_inner().into_parts();
+        let end;
+        // A connection at rest does not have the room for this.
+        (end, ahead, flow, service) = Box::pin(work(ahead, flow, service)).await;
         if !matches!(end, End::Idle) {
             break end;
         }
-        // The start of a request may have come with the one before.
-        ahead = if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
         if !ahead.is_empty() {
             seat.state.received();
         }
-        service = parts.service;
     };
+    let limits = &seat.shared.limits;
     let Watched { flow, refusal, .. } = flow;
     let refusal = match end {
         End::Silent => return,
@@ -106,6 +94,30 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let answer = refusal.map(limits.refuse);
     let linger = answer.is_some() || seat.state.unread.load(Relaxed);
     seat.until_cut(Box::pin(close(flow, answer, linger))).await;
+}
+
+/// Serves requests until none comes for a while, or to the connection's end; gives back what it was given, and the start
+/// of a request that came with the one before.
+async fn work<'s, F: Flow, H: Handler>(
+    ahead: Bytes,
+    flow: Watched<F>,
+    service: Dispatch<'s, H>,
+) -> (End, Bytes, Watched<F>, Dispatch<'s, H>) {
+    let (peer, seat) = (service.caller.peer, service.seat);
+    let limits = &seat.shared.limits;
+    let mut http = http1::Builder::new()
+        .header_read_timeout(None)
+        // A client that has said all it has to say still wants its answers (RFC 9112 section 9.6).
+        .half_close(true)
+        .max_headers(limits.head_lines)
+        .max_header_size(limits.head_bytes)
+        .max_buf_size(MOST_BUFFER.max(limits.head_bytes).max(LEAST_BUFFER))
+        .serve_connection(TokioIo::new(Ahead::new(ahead, flow)), service);
+    let end = drive(&mut http, peer, seat).await;
+    let parts = http.into_parts();
+    let (unread, flow) = parts.io.into_inner().into_parts();
+    let ahead = if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
+    (end, ahead, flow, parts.service)
 }
 
 /// Waits for the start of a request.
