@@ -8,7 +8,7 @@ use crate::Error;
 use crate::encode::Packer;
 
 /// Bytes after which a block of records is closed.
-const BLOCK: usize = 16 << 10;
+const BLOCK: usize = 8 << 10;
 
 /// The index blocks of an image, one after the other, and what the head has to know of them.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 
 mod browser;
 mod crates;
+mod images;
 mod load;
 mod paf;
 mod report;
@@ -39,6 +40,7 @@ const GROUPS: &[Group] = &[
     ("envelope", crates::envelope),
     ("store", crates::store),
     ("multipart", crates::multipart),
+    ("docteur", images::run),
 ];
 
 /// Measures the named groups, or all; `--quick` does so in small.
@@ -51,9 +53,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
         bail!("there is no bench {other}; there are {}", known.join(", "));
     }
-    setup::programs(&[("wrk", "wrk"), ("nginx", "nginx-light")])?;
-    let site = shell::step("web: the browser client and the site", || web::build(&paths::target()))?;
-    let program = shell::step("server: the program pasteur", || serve::program(&site))?;
+    // Images alone need no server.
+    let serves = names.is_empty() || names.iter().any(|name| *name != "docteur");
+    let program = if serves { server_program()? } else { std::path::PathBuf::new() };
     let folder = paths::target().join("bench");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -70,4 +72,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     std::fs::write(&file, bench.report.json()).with_context(|| file.display().to_string())?;
     println!("    the same as JSON: {}", file.display());
     Ok(())
+}
+
+/// The release build of `pasteur`, and what loads it.
+fn server_program() -> Result<std::path::PathBuf> {
+    setup::programs(&[("wrk", "wrk"), ("nginx", "nginx-light")])?;
+    let site = shell::step("web: the browser client and the site", || web::build(&paths::target()))?;
+    shell::step("server: the program pasteur", || serve::program(&site))
 }
