@@ -34,6 +34,8 @@ mod error;
 mod image;
 mod keys;
 pub mod layout;
+#[cfg(feature = "std")]
+mod reader;
 mod source;
 mod walk;
 mod zstd;
@@ -43,6 +45,8 @@ pub use error::{Defect, Error};
 pub use image::{Image, Limits};
 pub use keys::{Key, Keys, What};
 pub use layout::{Attribute, Codec, Content, Encoding, Entry, Kind, Metadata, Time};
+#[cfg(feature = "std")]
+pub use reader::Reader;
 #[cfg(all(feature = "std", unix))]
 pub use source::FileSource;
 pub use source::{Memory, Source};
