@@ -250,7 +250,7 @@ impl<'a> Records<'a> {
     fn pass(&mut self, path: &[u8], alike: &mut usize) -> Option<Option<Cursor<'a>>> {
         let mut fields = Cursor::new(self.bytes, self.state.at);
         let shared = fields.bounded(self.state.path.len())?;
-        let rest = fields.string(MAX_PATH)?;
+        let rest = fields.string(MAX_PATH - shared.min(MAX_PATH))?;
         if shared <= *alike {
             let wanted = path.get(shared..)?;
             if order(rest, wanted) != Ordering::Less {
