@@ -45,6 +45,7 @@ pub fn document() -> Value {
                     "security": [{"deleteToken": []}, {"lease": []}],
                     "responses": answers(204, None, &[
                         Kind::TokenMissing, Kind::TokenWrong, Kind::NotFound, Kind::Burnt, Kind::TooMany, Kind::Internal, Kind::Unavailable,
+                        Kind::Full,
                     ]),
                 },
             },
@@ -69,7 +70,7 @@ pub fn document() -> Value {
                     "security": [{"readToken": []}],
                     "responses": answers(200, Some("Claimed"), &[
                         Kind::TokenMissing, Kind::TokenWrong, Kind::NotFound, Kind::NothingToClaim, Kind::Burnt,
-                        Kind::TooMany, Kind::Internal, Kind::Unavailable,
+                        Kind::TooMany, Kind::Internal, Kind::Unavailable, Kind::Full,
                     ]),
                 },
             },

@@ -154,13 +154,13 @@ fn port(listen: &[Place]) -> u16 {
     ports.into_iter().next().unwrap_or(443)
 }
 
-/// Gives back the space of what has expired, again and again.
+/// Gives back the space of what has expired, again and again: whatever fails now may do at the next time, as on a full disk. It ends
+/// when the server aborts it.
 async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
     loop {
         tokio::time::sleep(every).await;
         match app.store.sweep().await {
             Ok(swept) => app.metrics.swept(&swept),
-            Err(store::Error::Closed) => return,
             Err(error) => app.log.event(app.clock.now(), "error", &format!("sweeping failed: {error}")),
         }
     }

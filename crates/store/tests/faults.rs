@@ -80,6 +80,46 @@ fn a_full_device_says_so_and_keeps_what_it_has() {
     });
 }
 
+/// Others may take all of a device's room, with what the store had left for making room: everything is refused for that
+/// reason until there is room again, and then goes on.
+#[test]
+fn a_device_that_others_fill_refuses_everything_and_goes_on_with_room() {
+    run(async {
+        const PASTES: u64 = 400;
+        let disk = SimBlock::new();
+        let store = open(&disk).unwrap();
+        for n in 0..PASTES {
+            put(&store, paste(n, None), &content(n, 3000), MIB).await.unwrap();
+        }
+        disk.set_capacity(Some(disk.contents().len() as u64));
+        let mut tasks = Vec::new();
+        for n in 0..PASTES {
+            let store = store.clone();
+            tasks.push(tokio::spawn(async move {
+                let claim = Claim { lease_hash: [7; 32], until: Timestamp(1_800_000_000) };
+                if n % 2 == 0 { store.delete(&id(n)).await } else { store.claim(&id(n), claim).await }
+            }));
+        }
+        let (mut done, mut refused) = (Vec::new(), 0);
+        for (n, task) in (0..).zip(tasks) {
+            match task.await.unwrap() {
+                Ok(()) => done.push(n),
+                Err(Error::Full) => refused += 1,
+                Err(e) => panic!("paste {n} is {e:?}"),
+            }
+        }
+        assert!(refused > 0, "{} of {PASTES} found room", done.len());
+        assert!(matches!(store.sweep().await, Ok(_) | Err(Error::Full)));
+        disk.set_capacity(None);
+        store.sweep().await.unwrap();
+        for n in (0..PASTES).filter(|n| !done.contains(n)) {
+            assert_eq!(get(&store, &id(n), 0..u64::MAX).await.unwrap(), content(n, 3000), "paste {n}");
+            store.delete(&id(n)).await.unwrap();
+        }
+        settle(&store).await;
+    });
+}
+
 /// Where a device cannot tell its room, the database finds that there is none; what is stored stays all the same.
 #[test]
 fn a_full_device_that_does_not_know_says_so_too() {

@@ -1,5 +1,6 @@
 //! Clients that leave or lie in the middle, and a disk that fills up.
 
+use std::io;
 use std::time::Duration;
 
 use api::{Created, Kind};
@@ -75,6 +76,31 @@ async fn a_disk_that_fills_up_harms_nothing_stored() {
     let after = world.paste(&noise(6 << 20), false).await;
     assert_eq!(world.get(&after.info()).await.status, 200);
     assert_eq!(world.metric("pasteur_pastes").await, 2);
+    world.end().await;
+}
+
+async fn until(comes: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !comes().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+}
+
+/// Others may fill the disk to its last byte.
+#[tokio::test]
+async fn what_has_expired_goes_once_a_full_disk_has_room_again() {
+    let world = World::with(|config| config.sweep_every = Duration::from_millis(20), None).await;
+    for _ in 0..20 {
+        let said = world.ask(Form::new(&noise(3000), false).part("expires_in", "60").request()).await;
+        assert_eq!(said.status, 201);
+    }
+    world.disk.fail(0, 1_000_000, io::ErrorKind::StorageFull);
+    world.clock.advance(60);
+    until(async || world.log.text().contains("sweeping failed: the store's device is full")).await;
+    world.disk.fail(0, 0, io::ErrorKind::StorageFull);
+    until(async || world.metric("pasteur_pastes").await == 0).await;
     world.end().await;
 }
 

@@ -223,7 +223,11 @@ impl Writer {
                 if full && !Vec::is_empty(&rest) {
                     match self.attempt(&rest) {
                         Ok(committed) => self.finish(rest, committed),
-                        Err(fault) => drop(self.fail_to_commit(rest, &fault)),
+                        // Not even what makes room has any.
+                        Err(fault) => {
+                            let rest = self.fail_to_commit(rest, &fault);
+                            self.fail(rest, &fault.0);
+                        }
                     }
                 }
             }
