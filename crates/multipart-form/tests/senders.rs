@@ -153,6 +153,8 @@ async fn reqwest_sends() {
     let file =
         reqwest::multipart::Part::bytes(bytes()).file_name("na\"me.bin").mime_str("application/x-thing").unwrap();
     let form = reqwest::multipart::Form::new().text("text", TEXT).part("f", file).text("empty", "");
+    // Another crate of the workspace may have it speak TLS; nothing here does.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.post(recorder.url()).multipart(form).send().await.unwrap();
     assert!(answer.status().is_success());
