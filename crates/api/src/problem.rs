@@ -31,8 +31,6 @@ pub enum Kind {
     NothingToClaim,
     /// 410: the paste was burnt, or another reader has claimed it.
     Burnt,
-    /// 411: the length is needed.
-    LengthRequired,
     /// 413: larger than the limit.
     TooLarge,
     /// 415: another content type is needed.
@@ -51,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::TokenMissing,
         Self::TokenWrong,
@@ -62,7 +60,6 @@ impl Kind {
         Self::ClaimNeeded,
         Self::NothingToClaim,
         Self::Burnt,
-        Self::LengthRequired,
         Self::TooLarge,
         Self::UnsupportedType,
         Self::Range,
@@ -86,7 +83,6 @@ impl Kind {
             Self::ClaimNeeded => ("claim-needed", 409, "The paste burns after reading: claim it first"),
             Self::NothingToClaim => ("nothing-to-claim", 409, "The paste does not burn: read it without a claim"),
             Self::Burnt => ("burnt", 410, "The paste was read and destroyed, or is being read"),
-            Self::LengthRequired => ("length-required", 411, "A length is needed"),
             Self::TooLarge => ("too-large", 413, "Larger than the limit"),
             Self::UnsupportedType => ("unsupported-type", 415, "Another content type is needed"),
             Self::Range => ("range", 416, "The range lies outside the content"),

@@ -11,6 +11,7 @@ use device::Block;
 #[derive(Debug)]
 pub struct FileBlock {
     file: File,
+    is_new: bool,
 }
 
 impl FileBlock {
@@ -19,14 +20,27 @@ impl FileBlock {
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] where another process has it open; otherwise what the system reports.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let (file, is_new) = match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                (options.create_new(true).mode(0o600).open(path)?, true)
+            }
+            opened => (opened?, false),
+        };
         match file.try_lock() {
-            Ok(()) => Ok(Self { file }),
+            Ok(()) => Ok(Self { file, is_new }),
             Err(TryLockError::WouldBlock) => {
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, "in use by another process"))
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Whether opening it made the file.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 }
 
@@ -66,12 +80,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("block");
         let block = FileBlock::open(&path).unwrap();
-        assert!(block.is_empty().unwrap() && block.room().unwrap().is_some());
+        assert!(block.is_empty().unwrap() && block.room().unwrap().is_some() && block.is_new());
         block.set_len(8).unwrap();
         block.write(2, b"abc").unwrap();
         block.flush().unwrap();
         drop(block);
         let block = FileBlock::open(&path).unwrap();
+        assert!(!block.is_new());
         let mut out = [1; 8];
         block.read(0, &mut out).unwrap();
         assert_eq!(&out, b"\0\0abc\0\0\0");

@@ -88,6 +88,25 @@ pub enum Limit {
     BufferBytes,
 }
 
+impl Limit {
+    /// The limit's stable name, for programs: that of the method of [`Limits`](crate::Limits) that sets it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parts => "parts",
+            Self::Headers => "headers",
+            Self::HeaderBytes => "header_bytes",
+            Self::PartBytes => "part_bytes",
+            Self::BodyBytes => "body_bytes",
+            Self::PreambleBytes => "preamble_bytes",
+            Self::Depth => "depth",
+            Self::NameBytes => "name_bytes",
+            Self::FilenameBytes => "filename_bytes",
+            Self::BufferBytes => "buffer_bytes",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
         Self(Box::new(Inner { kind, offset: None, field: None }))

@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod duration;
+mod environment;
 mod failure;
 mod get;
 mod history;
@@ -26,7 +27,8 @@ use args::{Args, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let (result, output) = match Args::parse().command {
+    let args = Args::try_parse().unwrap_or_else(|error| environment::told(error).exit());
+    let (result, output) = match args.command {
         Command::Serve(options) => return serve::run(*options),
         Command::Completions(options) => return pages::completions(&options),
         Command::Man(options) => return pages::man(&options),

@@ -138,7 +138,55 @@ fn print(page: &[u8]) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use clap_complete::Shell;
+
     use super::*;
+
+    /// Commands and their options, hidden ones left out: (command, options with two dashes).
+    fn defined() -> Vec<(String, Vec<String>)> {
+        let mut program = Args::command();
+        program.build();
+        let long = |arg: &clap::Arg| arg.get_long().filter(|_| !arg.is_hide_set()).map(str::to_owned);
+        let named = |command: &Command| {
+            (command.get_name().to_owned(), command.get_arguments().filter_map(long).collect::<Vec<_>>())
+        };
+        let all: Vec<_> = program.get_subcommands().filter(|command| command.get_name() != "help").map(named).collect();
+        assert!(all.iter().any(|(name, options)| name == "put" && options.iter().any(|o| o == "password-file")));
+        all
+    }
+
+    #[test]
+    fn the_manual_tells_of_every_option_and_variable() {
+        let mut program = Args::command().disable_help_subcommand(true);
+        program.build();
+        for (name, options) in defined() {
+            let command = program.find_subcommand(&name).unwrap();
+            let page = String::from_utf8(page(command).unwrap()).unwrap();
+            for option in options {
+                let option = escape(&format!("--{option}"));
+                assert!(page.contains(&format!("\\fB{option}\\fR")), "{name}: {option}\n{page}");
+            }
+            for variable in command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()) {
+                assert!(page.contains(&format!(".TP\n{}\n", escape(variable))), "{name}: {variable}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_is_told_of_every_option() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "pasteur", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for (name, options) in defined() {
+                assert!(script.contains(&name), "{shell}: {name}");
+                for option in options {
+                    let written = if shell == Shell::Fish { format!("-l {option}") } else { format!("--{option}") };
+                    assert!(script.contains(&written), "{shell}: {name} {option}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn text_is_text() {

@@ -2,6 +2,7 @@
 
 mod failure;
 mod file;
+mod fresh;
 mod log;
 mod options;
 mod table;
@@ -21,6 +22,7 @@ use pasteur::{Control, Ready, Site};
 use store::{Embedded, Options as StoreOptions};
 
 use failure::Failure;
+use fresh::Fresh;
 use log::Lines;
 pub(crate) use options::ServeOptions;
 use tls::Certificates;
@@ -65,21 +67,30 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     // Before there are threads: it takes what was passed out of the environment.
     let sockets = Sockets::new().with_passed();
     let clock = Arc::new(SystemClock::new());
-    let block = FileBlock::open(&path).map_err(|error| Failure::store_file(&path, error))?;
+    let fresh = Fresh::default();
+    let block = open(&path, &fresh)?;
     let mut journal = path.clone().into_os_string();
     journal.push(".journal");
-    let journal = FileBlock::open(journal.as_ref()).map_err(|error| Failure::store_file(journal.as_ref(), error))?;
+    let journal = open(journal.as_ref(), &fresh)?;
     let mut store_options = StoreOptions::default();
     store_options.journal = Some(Arc::new(journal));
     store_options.quota = options.quota;
     store_options.cache_bytes = options.cache;
     store_options.group_commit = !options.no_group_commit;
-    let store = quietly(|| Embedded::open(block, store_options, clock.clone()));
+    hush_caught_panics();
+    let store = Embedded::open(block, store_options, clock.clone());
     let store = store.map_err(|error| Failure::store(&path, error))?;
 
     let lines = Lines::start();
     let stop = paf::Stop::new();
-    let control = Control { stop: stop.clone(), sink: Arc::new(lines.sink()), ready: Box::new(announce) };
+    let ready = {
+        let fresh = fresh.clone();
+        move |places: &Ready| {
+            fresh.keep();
+            announce(places);
+        }
+    };
+    let control = Control { stop: stop.clone(), sink: Arc::new(lines.sink()), ready: Box::new(ready) };
     let runtime = host::runtime().map_err(Failure::Runtime)?;
     let served = runtime.block_on(async {
         let mut signals = host::Signals::new().map_err(Failure::Runtime)?;
@@ -102,14 +113,24 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     served
 }
 
-/// Runs `open` without what a panic prints. The database panics at some kinds of damage; the store turns that into an
-/// error, whose one line says all there is to say. No other thread runs yet.
-fn quietly<T>(open: impl FnOnce() -> T) -> T {
+/// Opens one of the store's files, or makes it.
+fn open(path: &Path, fresh: &Fresh) -> Result<FileBlock, Failure> {
+    let block = FileBlock::open(path).map_err(|error| Failure::store_file(path, error))?;
+    if block.is_new() {
+        fresh.made(path);
+    }
+    Ok(block)
+}
+
+/// Leaves untold what a panic prints where the store turns it into an error: the error's line in the log says all there is
+/// to say, and says it once a minute.
+fn hush_caught_panics() {
     let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let opened = open();
-    std::panic::set_hook(hook);
-    opened
+    std::panic::set_hook(Box::new(move |panic| {
+        if !store::catches_panics() {
+            hook(panic);
+        }
+    }));
 }
 
 /// Tells where the server listens, once it does.

@@ -35,7 +35,10 @@ impl<S: Store> Admin<S> {
             _ if !is_read => Failure::method("GET, HEAD").into_response(),
             "/metrics" => {
                 let usage = self.app.store.usage().await.ok();
-                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), usage))
+                text(
+                    StatusCode::OK,
+                    self.app.metrics.text(&self.http.snapshot(), self.app.troubles.count.value(), usage),
+                )
             }
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/readyz" => self.ready().await,
@@ -49,11 +52,15 @@ impl<S: Store> Admin<S> {
         if self.stop.is_pulled() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
+        if let Some(what) = self.app.troubles.damaged() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("the store is damaged: {what}\n"));
+        }
         // A look-up that goes through the database, of an id that nothing has.
         if let Some(nobody) = Id::from_random(&[0; Id::LEN])
             && let Err(error) = self.app.store.find(&nobody).await
             && !matches!(error, StoreError::NotFound | StoreError::Burnt)
         {
+            self.app.note(&error);
             return text(StatusCode::SERVICE_UNAVAILABLE, format!("the store does not answer: {error}\n"));
         }
         text(StatusCode::OK, "ready\n".into())

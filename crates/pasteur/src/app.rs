@@ -5,29 +5,31 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 
 use api::{Kind, Problem, ServerLimits};
 use bytes::Bytes;
 use device::{Clock, Peer, Random};
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use paf::Proxied;
 use paf::http::Body;
 use paf::tls::Facts;
-use store::Store;
+use store::{Error as StoreError, Store};
 use tower_service::Service;
 
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::log::Log;
+use crate::log::{Log, Moved};
 use crate::metrics::Metrics;
 use crate::origin::{Origin, origin};
 use crate::rate::Rate;
 use crate::route::Route;
 use crate::site::{SHOW, Site};
+use crate::trouble::Troubles;
 use crate::{handlers, headers, openapi};
 
 /// The application over a store. Cloning it gives another handle.
@@ -44,6 +46,7 @@ pub struct Inner<S> {
     pub(crate) creations: Rate,
     pub(crate) wrong_tokens: Rate,
     pub(crate) metrics: Metrics,
+    pub(crate) troubles: Troubles,
     pub(crate) log: Log,
     limits: Bytes,
 }
@@ -60,6 +63,7 @@ impl<S: Store> App<S> {
             creations: Rate::new(policy.create_rate),
             wrong_tokens: Rate::new(policy.wrong_token_rate),
             metrics: Metrics::default(),
+            troubles: Troubles::default(),
             log,
             limits: serde_json::to_vec(&limits).unwrap_or_default().into(),
             policy,
@@ -76,8 +80,16 @@ impl<S: Store> App<S> {
         let policy = &self.policy;
         let origin = origin(peer, is_tls, &head.headers, &policy.trusted_proxies, policy.forwarded_header);
         let route = Route::of(head.uri.path());
-        let outcome = self.route(route, &head, body, origin).await;
-        let mut response = outcome.unwrap_or_else(Failure::into_response);
+        let received = AtomicU64::new(0);
+        let mut response = match self.route(route, &head, body, origin, &received).await {
+            Ok(response) => response,
+            Err(failure) => {
+                if let Some(cause) = failure.cause() {
+                    self.note(cause);
+                }
+                failure.into_response()
+            }
+        };
         headers::secure(response.headers_mut(), origin.tls);
         let len = response.body().len();
         if head.method == Method::HEAD {
@@ -87,18 +99,30 @@ impl<S: Store> App<S> {
         }
         let took = self.clock.monotonic().saturating_sub(start);
         self.metrics.requests.record(route, response.status(), took);
-        self.log.request(self.clock.now(), &head, route, response.status(), took, len, origin.client);
+        let moved = Moved { received: received.into_inner(), sent: len };
+        self.log.request(self.clock.now(), &head.method, route, response.status(), took, moved, origin.client);
         response
     }
 
-    async fn route(&self, route: Route<'_>, head: &Parts, body: Body, origin: Origin) -> Outcome {
+    /// Tells the operator of a failure of the store.
+    pub(crate) fn note(&self, error: &StoreError) {
+        self.troubles.note(error, &*self.clock, &self.log);
+    }
+
+    async fn route(&self, route: Route<'_>, head: &Parts, body: Body, origin: Origin, received: &AtomicU64) -> Outcome {
         // RFC 9112, section 3.2. A request that leaves it open whom it is for may mean another server to a proxy.
         if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
             return Err(Problem::new(Kind::Malformed).detail("a request has exactly one Host").into());
         }
+        // Of two, a proxy may have checked the other.
+        for name in [AUTHORIZATION, CONTENT_TYPE] {
+            if head.headers.get_all(&name).iter().count() > 1 {
+                return Err(Problem::new(Kind::Malformed).detail(format!("a request has one {name} at most")).into());
+            }
+        }
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
         match (route, &head.method) {
-            (Route::Pastes, &Method::POST) => handlers::create(self, head, body, origin).await,
+            (Route::Pastes, &Method::POST) => handlers::create(self, head, body, origin, received).await,
             (Route::Paste(id), _) if is_read => handlers::info(self, id).await,
             (Route::Paste(id), &Method::DELETE) => handlers::delete(self, id, head, origin).await,
             (Route::Content(id), _) if is_read => handlers::content(self, id, head, origin).await,

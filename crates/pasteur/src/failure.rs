@@ -1,6 +1,7 @@
 //! Requests that fail: a problem document (RFC 9457). The only place where an HTTP status is chosen.
 
 use api::{Kind, Problem};
+use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use store::Error as StoreError;
@@ -13,6 +14,8 @@ pub(crate) struct Failure {
     problem: Box<Problem>,
     /// A header that the status code demands.
     demanded: Option<(http::HeaderName, HeaderValue)>,
+    /// What failed in the store, for the log.
+    cause: Option<Box<StoreError>>,
 }
 
 /// What handlers give.
@@ -20,7 +23,7 @@ pub(crate) type Outcome = Result<Response<Answer>, Failure>;
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), demanded: None }
+        Self { problem: Box::new(problem), demanded: None, cause: None }
     }
 }
 
@@ -32,17 +35,16 @@ impl From<Kind> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound => Kind::NotFound.into(),
-            StoreError::Burnt | StoreError::Claimed => Kind::Burnt.into(),
-            StoreError::Quota { quota } => Problem::new(Kind::Full).limit("quota", quota).into(),
-            StoreError::Full => Problem::new(Kind::Full).detail("the store's disk is full").into(),
-            StoreError::Closed => {
-                Problem::new(Kind::Unavailable).detail("the server is stopping").retry_after(5).into()
-            }
+        let problem = match error {
+            StoreError::NotFound => Problem::new(Kind::NotFound),
+            StoreError::Burnt | StoreError::Claimed => Problem::new(Kind::Burnt),
+            StoreError::Quota { quota } => Problem::new(Kind::Full).limit("quota", quota),
+            StoreError::Full => Problem::new(Kind::Full).detail("the store's disk is full"),
+            StoreError::Closed => Problem::new(Kind::Unavailable).detail("the server is stopping").retry_after(5),
             // What exactly failed is for the log, not for strangers.
-            _ => Problem::new(Kind::Internal).detail("the store failed").into(),
-        }
+            _ => Problem::new(Kind::Internal).detail("the store failed"),
+        };
+        Self { cause: Some(Box::new(error)), ..problem.into() }
     }
 }
 
@@ -71,24 +73,30 @@ impl Failure {
         Problem::new(Kind::TooMany).limit(limit, u64::from(rate)).retry_after(seconds).into()
     }
 
+    /// What failed in the store, if it did.
+    pub(crate) fn cause(&self) -> Option<&StoreError> {
+        self.cause.as_deref()
+    }
+
     /// The problem as an answer.
     pub(crate) fn into_response(self) -> Response<Answer> {
-        let mut response = Response::new(Answer::whole(document(&self.problem)));
-        *response.status_mut() = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.problem.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        let mut response = respond(&self.problem).map(Answer::whole);
         if let Some((name, value)) = self.demanded {
-            headers.insert(name, value);
+            response.headers_mut().insert(name, value);
         }
         response
     }
 }
 
-/// A problem's bytes.
-pub(crate) fn document(problem: &Problem) -> Vec<u8> {
+/// A problem as an answer, without the headers that every answer has.
+pub(crate) fn respond(problem: &Problem) -> Response<Bytes> {
     // Strings and numbers: serialising them cannot fail.
-    serde_json::to_vec(problem).unwrap_or_default()
+    let mut response = Response::new(Bytes::from(serde_json::to_vec(problem).unwrap_or_default()));
+    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }

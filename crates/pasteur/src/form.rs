@@ -214,7 +214,7 @@ fn wrong(error: &multipart_form::Error) -> Failure {
     };
     let problem = Problem::new(kind).detail(detail);
     match error.kind() {
-        ErrorKind::Limit { value, .. } => problem.limit(error.code(), value).into(),
+        ErrorKind::Limit { which, value } => problem.limit(which.name(), value).into(),
         _ => problem.into(),
     }
 }

@@ -46,12 +46,3 @@ pub(crate) fn secure(own: &mut HeaderMap, tls: bool) {
         own.insert(STRICT_TRANSPORT_SECURITY, TRANSPORT);
     }
 }
-
-/// The same headers as lines, for answers that never reach a handler.
-pub(crate) fn lines() -> String {
-    let mut map = HeaderMap::new();
-    secure(&mut map, false);
-    let line =
-        |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
-    map.iter().map(line).collect()
-}

@@ -20,6 +20,7 @@ mod rate;
 mod route;
 mod serve;
 mod site;
+mod trouble;
 
 pub use answer::Answer;
 pub use app::App;

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use device::Timestamp;
-use http::header::CONTENT_LENGTH;
-use http::request::Parts;
 use http::{Method, StatusCode};
 use paf::Client;
 
@@ -18,6 +16,15 @@ use crate::route::Route;
 pub trait Sink: Send + Sync + 'static {
     /// Takes one line, which ends in a line feed.
     fn line(&self, line: &str);
+}
+
+/// Bytes of bodies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    /// Of the request's body, as far as it was read.
+    pub(crate) received: u64,
+    /// Of the answer's body, as it was announced.
+    pub(crate) sent: u64,
 }
 
 /// Writes lines in one format to a sink, or nothing.
@@ -55,17 +62,17 @@ impl Log {
     pub(crate) fn request(
         &self,
         now: Timestamp,
-        head: &Parts,
+        method: &Method,
         route: Route<'_>,
         status: StatusCode,
         took: Duration,
-        sent: u64,
+        moved: Moved,
         client: Client,
     ) {
         let Some((format, sink)) = &self.out else { return };
         let mut line = start(*format, now, "info");
-        let (method, route, status) = (known(&head.method), route.name(), status.as_u16());
-        let received = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+        let (method, route, status) = (known(method), route.name(), status.as_u16());
+        let Moved { received, sent } = moved;
         let micros = took.as_micros();
         let (millis, rest) = (micros / 1000, micros % 1000);
         let written = match format {

@@ -19,7 +19,7 @@ impl Counter {
         self.0.fetch_add(n, Relaxed);
     }
 
-    fn value(&self) -> u64 {
+    pub(crate) fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -113,7 +113,7 @@ impl Metrics {
     }
 
     /// The text format, version 0.0.4. `usage` is left out where the store could not tell it.
-    pub(crate) fn text(&self, http: &Snapshot, usage: Option<Usage>) -> String {
+    pub(crate) fn text(&self, http: &Snapshot, troubles: u64, usage: Option<Usage>) -> String {
         let mut out = String::with_capacity(16 * 1024);
         self.requests.write(&mut out);
         let totals = [
@@ -129,6 +129,11 @@ impl Metrics {
             ("pasteur_wrong_tokens_total", "Requests with a wrong token.", self.wrong_tokens.value()),
             ("pasteur_limited_creations_total", "Creations refused by rate.", self.limited_creations.value()),
             ("pasteur_limited_tokens_total", "Tokens refused by rate.", self.limited_tokens.value()),
+            (
+                "pasteur_store_failures_total",
+                "Requests and sweeps that the store failed, a full one's among them.",
+                troubles,
+            ),
             ("pasteur_connections_accepted_total", "Connections accepted.", http.accepted),
             ("pasteur_connections_refused_total", "Connections refused for their number.", http.refused),
             ("pasteur_connections_evicted_total", "Waiting connections closed for another.", http.evicted),
@@ -187,7 +192,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.requests.record(Route::Health, StatusCode::OK, Duration::from_micros(100));
         metrics.requests.record(Route::Health, StatusCode::NOT_FOUND, Duration::from_secs(100));
-        let text = metrics.text(&Snapshot::default(), Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
+        let text = metrics.text(&Snapshot::default(), 4, Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
         for line in [
             "pasteur_requests_total{route=\"/healthz\",status=\"2xx\"} 1",
             "pasteur_requests_total{route=\"/healthz\",status=\"4xx\"} 1",
@@ -196,6 +201,7 @@ mod tests {
             "pasteur_request_seconds_bucket{route=\"/healthz\",le=\"+Inf\"} 2",
             "pasteur_request_seconds_count{route=\"/healthz\"} 2",
             "pasteur_request_seconds_sum{route=\"/healthz\"} 100.0001",
+            "pasteur_store_failures_total 4",
             "pasteur_pastes 3",
             "pasteur_quota_bytes 10",
         ] {

@@ -15,7 +15,7 @@ pub fn document() -> Value {
         "info": {
             "title": "Pasteur",
             "version": "1",
-            "description": "Sealed pastes. Everything but the public header is encrypted before it comes here.",
+            "description": "Sealed pastes. Everything but the public header is encrypted before it comes here. Where GET is, HEAD is too, and OPTIONS is everywhere; another method gets 405 with Allow, and an address that is not described here 404 (no-route).",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "paths": {
@@ -28,8 +28,7 @@ pub fn document() -> Value {
                     "encoding": {"content": {"contentType": "application/octet-stream"}},
                 }}},
                 "responses": answers(201, Some("Created"), &[
-                    Kind::Malformed, Kind::TooSlow, Kind::TooLarge, Kind::UnsupportedType, Kind::TooMany,
-                    Kind::Internal, Kind::Unavailable, Kind::Full,
+                    Kind::TooLarge, Kind::UnsupportedType, Kind::TooMany, Kind::Internal, Kind::Full,
                 ]),
             }},
             "/api/v1/pastes/{id}": {
@@ -37,15 +36,14 @@ pub fn document() -> Value {
                 "get": {
                     "operationId": "info",
                     "summary": "What anybody with the id may know of a paste",
-                    "responses": answers(200, Some("Info"), &[Kind::NotFound, Kind::Burnt, Kind::Internal, Kind::Unavailable]),
+                    "responses": answers(200, Some("Info"), &[Kind::NotFound, Kind::Burnt, Kind::Internal]),
                 },
                 "delete": {
                     "operationId": "delete",
                     "summary": "Remove a paste with its delete token, or burn it with its lease",
                     "security": [{"deleteToken": []}, {"lease": []}],
                     "responses": answers(204, None, &[
-                        Kind::TokenMissing, Kind::TokenWrong, Kind::NotFound, Kind::Burnt, Kind::TooMany, Kind::Internal, Kind::Unavailable,
-                        Kind::Full,
+                        Kind::TokenMissing, Kind::TokenWrong, Kind::NotFound, Kind::Burnt, Kind::TooMany, Kind::Internal, Kind::Full,
                     ]),
                 },
             },
@@ -70,7 +68,7 @@ pub fn document() -> Value {
                     "security": [{"readToken": []}],
                     "responses": answers(200, Some("Claimed"), &[
                         Kind::TokenMissing, Kind::TokenWrong, Kind::NotFound, Kind::NothingToClaim, Kind::Burnt,
-                        Kind::TooMany, Kind::Internal, Kind::Unavailable, Kind::Full,
+                        Kind::TooMany, Kind::Internal, Kind::Full,
                     ]),
                 },
             },
@@ -82,12 +80,12 @@ pub fn document() -> Value {
             "/api/v1/openapi.json": {"get": {
                 "operationId": "openapi",
                 "summary": "This document",
-                "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}},
+                "responses": with_content(answers(200, None, &[]), "application/json", &json!({"type": "object"})),
             }},
             "/healthz": {"get": {
                 "operationId": "health",
                 "summary": "Whether the server is alive",
-                "responses": {"200": {"description": "OK", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+                "responses": with_content(answers(200, None, &[]), "text/plain", &json!({"type": "string"})),
             }},
         },
         "components": {"schemas": schemas(), "securitySchemes": {
@@ -166,6 +164,23 @@ fn object(properties: &[(&str, Value)]) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
+/// What any request may be answered, as [`Kind::facts`].
+const EVERYWHERE: [(&str, u16, &str); 4] = [
+    Kind::Malformed.facts(),
+    Kind::TooSlow.facts(),
+    (Kind::TooLarge.facts().0, 431, "The request's head is larger than the limit"),
+    Kind::Unavailable.facts(),
+];
+
+/// Headers that an answer has for its status: the status, the name, the description, the type.
+const HEADERS: [(&str, &str, &str, &str); 5] = [
+    ("201", "Location", "The paste's address in this API.", "string"),
+    ("401", "WWW-Authenticate", "Bearer (RFC 6750).", "string"),
+    ("416", "Content-Range", "The content's size: bytes */SIZE.", "string"),
+    ("429", "Retry-After", "Seconds to wait.", "integer"),
+    ("503", "Retry-After", "Seconds to wait.", "integer"),
+];
+
 /// An operation's answers: the good one, and the problems.
 fn answers(status: u16, schema: Option<&str>, problems: &[Kind]) -> Value {
     let mut answers = Map::new();
@@ -177,8 +192,8 @@ fn answers(status: u16, schema: Option<&str>, problems: &[Kind]) -> Value {
         None => json!({"description": "Done"}),
     };
     answers.insert(status.to_string(), good);
-    for kind in problems {
-        let (name, status, title) = kind.facts();
+    let facts = problems.iter().map(|kind| kind.facts());
+    for (name, status, title) in facts.chain(EVERYWHERE) {
         let entry = answers.entry(status.to_string()).or_insert_with(|| {
             let schema = json!({"$ref": "#/components/schemas/Problem"});
             json!({"description": "", "content": {"application/problem+json": {"schema": schema}}})
@@ -187,7 +202,18 @@ fn answers(status: u16, schema: Option<&str>, problems: &[Kind]) -> Value {
         let or = if said.is_empty() { "" } else { "; or " };
         entry["description"] = json!(format!("{said}{or}{title} ({name})"));
     }
+    for (status, name, description, schema) in HEADERS {
+        if let Some(answer) = answers.get_mut(status) {
+            answer["headers"][name] = json!({"description": description, "schema": {"type": schema}});
+        }
+    }
     Value::Object(answers)
+}
+
+/// The good answer with another content.
+fn with_content(mut answers: Value, media_type: &str, schema: &Value) -> Value {
+    answers["200"]["content"] = json!({media_type: {"schema": schema}});
+    answers
 }
 
 fn content_answers() -> Value {
@@ -203,12 +229,16 @@ fn content_answers() -> Value {
             Kind::Range,
             Kind::TooMany,
             Kind::Internal,
-            Kind::Unavailable,
         ],
     );
     let octets = json!({"application/octet-stream": {}});
-    answers["200"] = json!({"description": "All of it", "content": octets});
-    answers["206"] = json!({"description": "The range", "content": octets});
+    let header = |description: &str| json!({"description": description, "schema": {"type": "string"}});
+    let (tag, units) = (header("For If-Range."), header("bytes"));
+    let all = json!({"ETag": tag, "Accept-Ranges": units});
+    answers["200"] = json!({"description": "All of it", "content": octets, "headers": all});
+    let range = header("Which bytes these are (RFC 9110, section 14.4).");
+    let part = json!({"ETag": tag, "Accept-Ranges": units, "Content-Range": range});
+    answers["206"] = json!({"description": "The range", "content": octets, "headers": part});
     answers
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::{Kind, Problem};
 use bytes::Bytes;
 use device::{Clock, Listener, NoEntropy, Peer, Place, Random, Stack};
+use http::Response;
 use paf::http::{Limits, Refusal, Service};
 use paf::tls::TlsError;
 use paf::{Redirect, Stop};
@@ -161,31 +162,28 @@ async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
         tokio::time::sleep(every).await;
         match app.store.sweep().await {
             Ok(swept) => app.metrics.swept(&swept),
-            Err(error) => app.log.event(app.clock.now(), "error", &format!("sweeping failed: {error}")),
+            Err(error) => {
+                app.note(&error);
+                app.log.event(app.clock.now(), "error", &format!("sweeping failed: {error}"));
+            }
         }
     }
 }
 
 /// The answer to what never reaches the application.
-fn refusal(why: Refusal) -> Bytes {
-    let status = http::StatusCode::from_u16(why.status()).unwrap_or_default();
+fn refusal(why: Refusal, limits: &Limits) -> Response<Bytes> {
     let problem = match why {
         Refusal::TooSlow => Problem::new(Kind::TooSlow).detail("the request's head"),
         Refusal::TargetTooLong | Refusal::HeadTooLarge => {
-            Problem { status: why.status(), ..Problem::new(Kind::TooLarge).detail("the request's head") }
+            let most = format!("the request's head: it has at most {} lines", limits.head_lines);
+            let problem = Problem::new(Kind::TooLarge).detail(most).limit("head_bytes", limits.head_bytes as u64);
+            Problem { status: why.status(), ..problem }
         }
         Refusal::Full => Problem::new(Kind::Unavailable).detail("all connections are taken").retry_after(1),
         Refusal::NotTls => Problem::new(Kind::Malformed).detail("plain HTTP at a port that speaks TLS: use https"),
         _ => Problem::new(Kind::Malformed).detail("the request's head is not HTTP/1.1"),
     };
-    let body = failure::document(&problem);
-    let retry = problem.retry_after.map(|s| format!("retry-after: {s}\r\n")).unwrap_or_default();
-    let mut message = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n{retry}{}\r\n",
-        body.len(),
-        headers::lines(),
-    )
-    .into_bytes();
-    message.extend_from_slice(&body);
-    message.into()
+    let mut answer = failure::respond(&problem);
+    headers::secure(answer.headers_mut(), false);
+    answer
 }

@@ -7,7 +7,7 @@ mod error;
 mod record;
 mod traits;
 
-pub use embedded::{Audit, Embedded, EmbeddedReader, EmbeddedUpload, Options};
+pub use embedded::{Audit, Embedded, EmbeddedReader, EmbeddedUpload, Options, catches_panics};
 pub use error::{Error, Result};
 pub use record::{Claim, NewPaste, Record, State, Swept, Usage};
 pub use traits::{Reader, Store, Upload};

@@ -1,6 +1,7 @@
 //! Bodies: a request's, kept at its pace, and an answer's, whose end is noticed.
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -35,7 +36,10 @@ pub enum BodyError {
     /// The client was slower than the service allows.
     #[error("the body came too slowly")]
     TooSlow,
-    /// The connection broke, or the body was not framed as HTTP has it.
+    /// The body is not framed as HTTP/1.1 has it: its chunks are malformed (RFC 9112 section 7.1).
+    #[error("the body's chunks are malformed: {0}")]
+    BadFraming(#[source] BoxError),
+    /// The connection broke, or the stream was reset.
     #[error("the body broke off: {0}")]
     Broken(#[source] BoxError),
 }
@@ -81,6 +85,7 @@ impl Arriving {
                 self.watch.upload_moved(frame.data_ref().map_or(0, Bytes::len));
                 Some(Ok(frame))
             }
+            Some(Err(error)) if is_bad_framing(&error) => Some(Err(BodyError::BadFraming(error.into()))),
             Some(Err(error)) => Some(Err(BodyError::Broken(error.into()))),
             None => {
                 self.over = true;
@@ -88,6 +93,12 @@ impl Arriving {
             }
         })
     }
+}
+
+/// Whether the HTTP library could not read a body for what it holds: it then gives an I/O error of its own, of these kinds.
+fn is_bad_framing(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }
 
 impl Drop for Arriving {
@@ -150,12 +161,21 @@ impl Drop for End {
 }
 
 impl<B> Answer<B> {
-    /// An answer with `body`, or with none.
-    pub(super) fn new(body: Option<B>, watch: Watch) -> Self {
+    /// An answer with `body`.
+    pub(super) fn new(body: B, watch: Watch) -> Self {
+        Self::begun(Some(body), Bytes::new(), watch)
+    }
+
+    /// An answer that is there already, and not the handler's.
+    pub(super) fn ready(body: Bytes, watch: Watch) -> Self {
+        Self::begun(None, body, watch)
+    }
+
+    fn begun(body: Option<B>, rest: Bytes, watch: Watch) -> Self {
         if let Watch::Two(stream) = &watch {
             stream.answer_begins();
         }
-        Self { body, rest: Bytes::new(), end: End(watch) }
+        Self { body, rest, end: End(watch) }
     }
 }
 

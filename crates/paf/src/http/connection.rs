@@ -66,7 +66,7 @@ impl<H: Handler> Connection<H> {
             if !self.seat.count_for(limited_client(&shared.limits.exempt, self.peer)) {
                 count(&shared.counters.refused);
                 shared.faults.tell(Fault::Refused(self.peer, Refusal::Full));
-                turn_away(flow, &self.transport, (shared.limits.refuse)(Refusal::Full));
+                turn_away(flow, &self.transport, shared.limits.refusal(Refusal::Full));
                 return;
             }
         }
@@ -148,7 +148,7 @@ async fn shake_hands<F: Flow>(
             if flow.is_other() {
                 count(&counters.malformed);
                 seat.shared.faults.tell(Fault::Refused(peer, Refusal::NotTls));
-                seat.until_cut(Box::pin(close(flow.flow, Some((limits.refuse)(Refusal::NotTls)), true))).await;
+                seat.until_cut(Box::pin(close(flow.flow, Some(limits.refusal(Refusal::NotTls)), true))).await;
             } else if flow.has_spoken() {
                 count(&counters.handshakes_failed);
                 seat.shared.faults.tell(Fault::Handshake(peer, &error));

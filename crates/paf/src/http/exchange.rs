@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use device::Peer;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tower_service::Service as Tower;
 
 use super::body::{Answer, Body};
+use super::limits::Refusal;
 use super::state::State;
 use super::two::Stream;
 use super::{BoxError, Handler, Shared};
@@ -90,7 +92,9 @@ impl<H: Handler> Caller<H> {
         let (mut head, body) = request.into_parts();
         if head.headers.len() > self.shared.limits.head_lines {
             count(&self.shared.counters.malformed);
-            return Answering { watch, step: Step::Refused };
+            let limits = &self.shared.limits;
+            let answer = (limits.refuse)(Refusal::HeadTooLarge, limits);
+            return Answering { watch, step: Step::Refused { answer: Some(answer) } };
         }
         count(&self.shared.counters.requests);
         head.extensions.insert(self.peer);
@@ -119,7 +123,7 @@ pin_project_lite::pin_project! {
     enum Step<H, F> {
         Asking { handler: H, request: Option<Request<Body>> },
         Waiting { #[pin] future: F },
-        Refused,
+        Refused { answer: Option<Response<Bytes>> },
     }
 }
 
@@ -139,12 +143,11 @@ impl<H: Handler> Future for Answering<H> {
                 StepProject::Waiting { future } => {
                     let answer = ready!(future.poll(cx)).map_err(Into::into)?;
                     let watch = this.watch.clone();
-                    return Poll::Ready(Ok(answer.map(|body| Answer::new(Some(body), watch))));
+                    return Poll::Ready(Ok(answer.map(|body| Answer::new(body, watch))));
                 }
-                StepProject::Refused => {
-                    let mut answer = Response::new(Answer::new(None, this.watch.clone()));
-                    *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                    return Poll::Ready(Ok(answer));
+                StepProject::Refused { answer } => {
+                    let Some(answer) = answer.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(answer.map(|body| Answer::ready(body, this.watch.clone()))));
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{Response, StatusCode};
 
 use crate::Net;
 
@@ -31,8 +32,8 @@ pub struct Limits {
     pub http2: Http2Limits,
     /// How long open requests may take to finish once the service is stopped.
     pub grace: Duration,
-    /// Makes the answer to what never reaches the handler: a whole HTTP/1.1 message. The connection is closed after it.
-    pub refuse: fn(Refusal) -> Bytes,
+    /// Makes the answer to what never reaches the handler, of these limits. In HTTP/1.1 the connection is closed after it.
+    pub refuse: fn(Refusal, &Limits) -> Response<Bytes>,
 }
 
 impl Default for Limits {
@@ -51,6 +52,24 @@ impl Default for Limits {
             grace: Duration::from_secs(30),
             refuse: plain_refusal,
         }
+    }
+}
+
+impl Limits {
+    /// The answer to what never reaches the handler, as a whole HTTP/1.1 message.
+    pub(super) fn refusal(&self, why: Refusal) -> Bytes {
+        let (head, body) = (self.refuse)(why, self).into_parts();
+        let mut message = BytesMut::with_capacity(1024 + body.len());
+        message.put(format!("HTTP/1.1 {}\r\n", head.status).as_bytes());
+        for (name, value) in &head.headers {
+            message.put(name.as_str().as_bytes());
+            message.put(&b": "[..]);
+            message.put(value.as_bytes());
+            message.put(&b"\r\n"[..]);
+        }
+        message.put(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
+        message.put(body);
+        message.freeze()
     }
 }
 
@@ -104,7 +123,7 @@ pub enum Refusal {
     TooSlow,
     /// 414: the target alone is longer than a head may be.
     TargetTooLong,
-    /// 431: the head is larger than the limit.
+    /// 431: the head is larger, or has more lines, than the limits.
     HeadTooLarge,
     /// 503: all connections are taken.
     Full,
@@ -133,9 +152,10 @@ impl Refusal {
     }
 }
 
-fn plain_refusal(why: Refusal) -> Bytes {
-    let status = http::StatusCode::from_u16(why.status()).unwrap_or_default();
-    Bytes::from(format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"))
+fn plain_refusal(why: Refusal, _: &Limits) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::from_u16(why.status()).unwrap_or_default();
+    answer
 }
 
 #[cfg(test)]
@@ -145,7 +165,7 @@ mod tests {
     #[test]
     fn a_refusal_is_a_whole_message() {
         assert_eq!(
-            plain_refusal(Refusal::Full),
+            Limits::default().refusal(Refusal::Full),
             "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         );
         let line = b"HTTP/1.1 431 Request Header Fields Too Large\r\n";

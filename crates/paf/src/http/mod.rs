@@ -211,7 +211,7 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer)
         None => {
             count(&shared.counters.refused);
             shared.faults.tell(Fault::Refused(peer, Refusal::Full));
-            connection::turn_away(flow, &service.transport, (shared.limits.refuse)(Refusal::Full));
+            connection::turn_away(flow, &service.transport, shared.limits.refusal(Refusal::Full));
         }
     }
 }

@@ -91,7 +91,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
         });
         seat.shared.faults.tell(Fault::Refused(peer, refusal));
     }
-    let answer = refusal.map(limits.refuse);
+    let answer = refusal.map(|why| limits.refusal(why));
     let linger = answer.is_some() || seat.state.unread.load(Relaxed);
     seat.until_cut(Box::pin(close(flow, answer, linger))).await;
 }

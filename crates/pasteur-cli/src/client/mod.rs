@@ -153,8 +153,12 @@ impl Server {
             Err(failure) => return failure,
         };
         match serde_json::from_slice::<Problem>(&text) {
-            Ok(problem) if api::Kind::from_uri(&problem.kind).is_some() => Failure::Problem(Box::new(problem)),
-            _ => self.not_pasteur(stranger(status, &headers)),
+            Ok(problem) => match api::Kind::from_uri(&problem.kind) {
+                // Pasteur's, but not where its API is.
+                Some(api::Kind::NoRoute) | None => self.not_pasteur(stranger(status, &headers)),
+                Some(_) => Failure::Problem(Box::new(problem)),
+            },
+            Err(_) => self.not_pasteur(stranger(status, &headers)),
         }
     }
 }
@@ -170,7 +174,7 @@ fn stranger(status: StatusCode, headers: &HeaderMap) -> String {
         Some(to) if status.is_redirection() => {
             format!("it sends on to {}; use that server's address", human::printable(to, false))
         }
-        _ => format!("its answer is {status} without a problem document"),
+        _ => format!("its answer is {status}; is the address right, with its path?"),
     }
 }
 
@@ -184,10 +188,13 @@ fn explain(error: &ureq::Error) -> String {
         ureq::Error::Io(e) if matches!(e.kind(), K::UnexpectedEof | K::ConnectionReset | K::BrokenPipe) => {
             "the connection broke off".to_owned()
         }
-        ureq::Error::Io(e) => e.to_string(),
         ureq::Error::HostNotFound => "there is no host of that name".to_owned(),
         ureq::Error::Timeout(ureq::Timeout::Connect) => format!("no connection within {} s", CONNECT.as_secs()),
         ureq::Error::Timeout(_) => "the server was silent for too long".to_owned(),
-        other => other.to_string(),
+        other => match other.to_string() {
+            // What rustls says of bytes that are no TLS record.
+            said if said.contains("InvalidContentType") => "no TLS is spoken there: is its address http://?".to_owned(),
+            said => said,
+        },
     }
 }

@@ -2,7 +2,7 @@
 //! only after the paste's last byte was verified; until then dropping this removes it all.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,8 @@ struct Contents {
 #[derive(Debug)]
 struct Incoming {
     temporary: PathBuf,
+    /// Those of the file under its name.
+    permissions: Permissions,
     name: String,
     size: u64,
 }
@@ -69,15 +71,15 @@ impl Folder {
 
     /// Makes sure that files can be written here, before a paste that can be read but once is claimed.
     pub(crate) fn probe(&mut self) -> Result<(), Failure> {
-        let (_, path) = self.create(&mut lock(&self.contents))?;
+        let (_, path, _) = self.create(&mut lock(&self.contents))?;
         fs::remove_file(&path).map_err(|e| Failure::local("cannot write into", &self.path, e))
     }
 
     /// Begins a file; the name is a stranger's.
     pub(crate) fn begin(&mut self, name: &str) -> Result<File, Failure> {
         let mut contents = lock(&self.contents);
-        let (file, temporary) = self.create(&mut contents)?;
-        contents.files.push(Incoming { temporary, name: names::safe(name), size: 0 });
+        let (file, temporary, permissions) = self.create(&mut contents)?;
+        contents.files.push(Incoming { temporary, permissions, name: names::safe(name), size: 0 });
         Ok(file)
     }
 
@@ -133,6 +135,7 @@ impl Folder {
             let held =
                 replace || OpenOptions::new().write(true).create_new(true).open(&path).map(|_| true).or_else(taken)?;
             if held {
+                let _ = fs::set_permissions(&file.temporary, file.permissions.clone());
                 match fs::rename(&file.temporary, &path) {
                     Err(_) if replace && path.is_dir() => {}
                     result => return result.map(|()| path),
@@ -142,7 +145,7 @@ impl Folder {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("there are {MOST_NUMBERS} files of its name")))
     }
 
-    fn create(&self, contents: &mut Contents) -> Result<(File, PathBuf), Failure> {
+    fn create(&self, contents: &mut Contents) -> Result<(File, PathBuf, Permissions), Failure> {
         if !self.path.is_dir() {
             fs::create_dir_all(&self.path).map_err(|e| Failure::local("cannot make the folder", &self.path, e))?;
             contents.made = Some(self.path.clone());
@@ -151,8 +154,22 @@ impl Folder {
         getrandom::fill(&mut random).map_err(Failure::Random)?;
         let path = self.path.join(format!(".pasteur-{:016x}.part", u64::from_be_bytes(random)));
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        file.map(|file| (file, path)).map_err(|e| Failure::local("cannot write into", &self.path, e))
+        let file = file.and_then(|file| hide(&file).map(|permissions| (file, permissions)));
+        file.map(|(file, permissions)| (file, path, permissions))
+            .map_err(|e| Failure::local("cannot write into", &self.path, e))
     }
+}
+
+/// Lets the user alone read a file that is still empty: what a crash leaves of it is nobody else's business. Gives the
+/// permissions that it had. A file system that has none of its own is let be.
+fn hide(file: &File) -> io::Result<Permissions> {
+    let permissions = file.metadata()?.permissions();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let _ = file.set_permissions(Permissions::from_mode(0o600));
+    }
+    Ok(permissions)
 }
 
 impl Contents {
@@ -256,6 +273,21 @@ mod tests {
         folder.probe().unwrap();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_a_file_before_it_has_its_name() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        fs::write(dir.path().join("other"), "x").unwrap();
+        let mut folder = Folder::new(dir.path(), false);
+        fill(&mut folder, &[("a", "1")]);
+        let hidden = lock(&folder.contents).files[0].temporary.clone();
+        assert_eq!(mode(&hidden), 0o600);
+        folder.keep(false).unwrap();
+        assert_eq!(mode(&dir.path().join("a")), mode(&dir.path().join("other")));
     }
 
     #[cfg(unix)]

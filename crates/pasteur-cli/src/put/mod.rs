@@ -74,12 +74,14 @@ pub(crate) fn run(args: &PutArgs) -> Result<(), Failure> {
         let end = human::end(done.created.expires_at, human::now());
         let once = if args.burn { "; it can be read once" } else { "" };
         eprintln!("Sent {summary}, {} sealed. Expires: {end}{once}.", human::size(done.size));
-        let place = format!("{}/{}", server.base(), done.created.id);
         if remembered {
-            eprintln!("To delete it: pasteur rm {place}");
-        } else {
-            eprintln!("To delete {place} this token is needed: {}", *done.created.delete_token.encode());
+            eprintln!("To delete it: pasteur rm {}/{}", server.base(), done.created.id);
         }
+    }
+    if !remembered {
+        // However quiet: nobody else has it.
+        let (base, id) = (server.base(), done.created.id);
+        eprintln!("To delete {base}/{id} this token is needed: {}", *done.created.delete_token.encode());
     }
     crate::print(&Zeroizing::new(format!("{}\n", *url))).map_err(unlinked)
 }

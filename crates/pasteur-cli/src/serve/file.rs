@@ -90,6 +90,9 @@ fn words(option: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, &'st
     match value.get_ref() {
         DeValue::Boolean(on) if is_switch => Ok(if *on { vec![flag] } else { Vec::new() }),
         _ if is_switch => Err("true or false is needed"),
+        DeValue::Array(values) if values.is_empty() && !option.get_default_values().is_empty() => {
+            Err("an empty list; leave the line out for the default")
+        }
         DeValue::Array(values) if matches!(option.get_action(), ArgAction::Append) => {
             values.iter().map(|value| Ok(format!("{flag}={}", word(value.get_ref())?))).collect()
         }
@@ -181,6 +184,12 @@ mod tests {
             ("log-clients = 3", "line 1: log-clients: true or false is needed"),
             ("quota = 1.5", "line 1: quota: a text or a whole number is needed"),
             ("quota = [1]", "line 1: quota: a text or a whole number is needed"),
+            ("listen = []", "line 1: listen: an empty list; leave the line out for the default"),
+            ("max-paste = 0", "line 1: max-paste: invalid value '0' for '--max-paste <SIZE>': nothing could be stored"),
+            (
+                "connections = 0",
+                "line 1: connections: invalid value '0' for '--connections <NUMBER>': at least 1 is needed",
+            ),
             ("a = = 2", "line 1: not TOML: "),
             ("[server]\nlisten = 1", "line 1: there is no option \"server\""),
         ];

@@ -10,7 +10,7 @@ use paf::Net;
 use paf::http::Limits;
 use pasteur::Config;
 
-use super::units::{duration, seconds, size};
+use super::units::{duration, seconds, size, some, some_size};
 
 /// What `pasteur serve` takes.
 #[derive(clap::Args, Debug)]
@@ -37,10 +37,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "PASTEUR_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// The largest content of a paste
-    #[arg(long, env = "PASTEUR_MAX_PASTE", value_name = "SIZE", default_value = "2GiB", value_parser = size)]
+    #[arg(long, env = "PASTEUR_MAX_PASTE", value_name = "SIZE", default_value = "2GiB", value_parser = some_size)]
     pub(crate) max_paste: u64,
     /// The most bytes of content in all [default: what the disk holds]
-    #[arg(long, env = "PASTEUR_QUOTA", value_name = "SIZE", value_parser = size)]
+    #[arg(long, env = "PASTEUR_QUOTA", value_name = "SIZE", value_parser = some_size)]
     pub(crate) quota: Option<u64>,
     /// The longest life of a paste, as 30d [default: for ever]
     #[arg(long, env = "PASTEUR_MAX_EXPIRY", value_name = "TIME", value_parser = seconds)]
@@ -64,7 +64,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "PASTEUR_FORWARDED_HEADER", value_name = "NAME", default_value = "x-forwarded-for")]
     pub(crate) forwarded_header: ForwardedHeader,
     /// Connections open at once; fewer where the system has fewer descriptors
-    #[arg(long, env = "PASTEUR_CONNECTIONS", value_name = "NUMBER", default_value = "16384")]
+    #[arg(long, env = "PASTEUR_CONNECTIONS", value_name = "NUMBER", default_value = "16384", value_parser = some)]
     pub(crate) connections: usize,
     /// Connections open at once from one client; 0 is no limit. This machine and trusted proxies are not counted
     #[arg(long, env = "PASTEUR_CONNECTIONS_PER_CLIENT", value_name = "NUMBER", default_value = "512")]

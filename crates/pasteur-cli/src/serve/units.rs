@@ -34,6 +34,23 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| String::from("a size is a whole number of bytes, or one with a unit, as 64MiB or 2GB"))
 }
 
+/// A size of at least one byte.
+pub(super) fn some_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err(String::from("nothing could be stored: at least one byte is needed")),
+        size => Ok(size),
+    }
+}
+
+/// How many of something, at least one.
+pub(super) fn some(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(0) => Err(String::from("at least 1 is needed")),
+        Ok(number) => Ok(number),
+        Err(_) => Err(String::from("a whole number is needed")),
+    }
+}
+
 /// A time: `30s`, `2h30m`, `7d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || String::from("a time is numbers with units, as 30s, 2h30m or 7d");

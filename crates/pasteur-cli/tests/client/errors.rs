@@ -79,5 +79,31 @@ fn something_that_is_no_pasteur_server() {
         }
     });
     let world = World::new();
+    world.run_with(&["put", "--server", &format!("https://{address}")], b"x").fails(5, &["no TLS is spoken there"]);
+    let wrong_path = format!("{}/x", world.base);
+    world.run_with(&["put", "--server", &wrong_path], b"x").fails(5, &["404", "is the address right, with its path?"]);
     world.run_with(&["put", "--server", &format!("http://{address}")], b"x").fails(5, &["Pasteur server"]);
+}
+
+/// As by a disk that fails, or somebody who writes over the file.
+#[test]
+fn a_store_that_is_damaged_under_the_server_is_told_to_its_operator() {
+    use std::os::unix::fs::FileExt;
+    let world = World::new();
+    let file = world.file("large", crate::world::noise(6 << 20, 1));
+    let link = world.put(&[file.to_str().unwrap()], b"");
+    // Others take its place in the server's memory.
+    for _ in 0..2 {
+        world.put(&[file.to_str().unwrap()], b"");
+    }
+    let store = std::fs::File::options().write(true).open(world.path("store.redb")).unwrap();
+    let len = usize::try_from(store.metadata().unwrap().len()).unwrap();
+    store.write_all_at(&vec![0xff; len - 8192], 8192).unwrap();
+    for _ in 0..3 {
+        let ran = world.run(&["get", &link, "-o", "out", "--retries", "1"]);
+        assert!(ran.code() != 0 && !world.path("out").exists(), "{}", ran.err());
+    }
+    let (log, _) = world.remains();
+    assert_eq!(log.matches(" error the store is damaged: ").count(), 1, "{log}");
+    assert!(!log.contains("panicked"), "{log}");
 }

@@ -14,6 +14,32 @@ fn completions_know_every_command_and_option() {
     world.run(&["completions", "csh"]).fails(2, &["csh"]);
 }
 
+/// What bash offers for the last of these words.
+fn offered(script: &std::path::Path, words: &[&str]) -> String {
+    let last = words.len() - 1;
+    let before = if last > 0 { words[last - 1] } else { "" };
+    let program = format!(
+        "source {}; COMP_WORDS=({}); COMP_CWORD={last}; _pasteur pasteur '{}' '{before}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        script.display(),
+        words.join(" "),
+        words[last],
+    );
+    let ran = std::process::Command::new("bash").args(["--norc", "-c", &program]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let world = World::new();
+    let script = world.file("completions", world.run(&["completions", "bash"]).ok().out());
+    let lines = |words: &[&str]| offered(&script, words).lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&["pasteur", "pu"]), ["put"]);
+    assert_eq!(lines(&["pasteur", "put", "--passw"]), ["--password", "--password-file"]);
+    assert_eq!(lines(&["pasteur", "serve", "--max-"]), ["--max-paste", "--max-expiry"]);
+    assert_eq!(lines(&["pasteur", "put", "--formatter", ""]), ["plain", "code", "markdown"]);
+}
+
 #[test]
 fn every_command_has_its_page() {
     let world = World::new();

@@ -42,6 +42,32 @@ fn the_history_is_the_users_alone_and_opens_nothing() {
     assert!(history.contains(place.rsplit('/').next().unwrap()) && !history.contains(fragment));
 }
 
+/// Nobody else has it, so that not even `--quiet` swallows it.
+#[test]
+fn a_delete_token_that_is_not_remembered_is_told() {
+    let world = World::new();
+    let unwritable = world.file("in-the-way", "a file where the folder has to be");
+    let cases: [(&[&str], bool); 4] = [
+        (&["put", "-q", "--no-history"], false),
+        (&["put", "--no-history"], false),
+        (&["put", "-q"], true),
+        (&["put"], true),
+    ];
+    for (arguments, broken) in cases {
+        let mut command = world.command(arguments);
+        if broken {
+            command.env("XDG_STATE_HOME", &unwritable);
+        }
+        let ran = world.finish(command, b"x").ok();
+        let (said, link) = (ran.err(), ran.link());
+        let token = said.lines().find_map(|line| line.split_once("this token is needed: ")).unwrap().1.to_owned();
+        let place = link.split_once('#').unwrap().0;
+        assert!(!ran.out().contains(&token));
+        world.run(&["rm", place, "--token", &token]).ok();
+        world.run(&["info", place]).fails(3, &[]);
+    }
+}
+
 #[test]
 fn the_link_alone_is_on_standard_output() {
     let world = World::new();

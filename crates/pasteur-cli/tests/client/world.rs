@@ -92,7 +92,11 @@ impl World {
 
     /// Runs a command to its end with this on its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut command = self.command(arguments);
+        self.finish(self.command(arguments), input)
+    }
+
+    /// The same with a command that was made before.
+    pub(crate) fn finish(&self, mut command: Command, input: &[u8]) -> Ran {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_vec();

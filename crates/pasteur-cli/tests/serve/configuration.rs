@@ -79,11 +79,25 @@ fn an_option_that_is_wrong_is_told() {
         (["--listen", "localhost"], "--listen"),
         (["--grace", "soon"], "--grace"),
         (["--max-pasta", "1"], "--max-pasta"),
+        (["--max-paste", "0"], "'0' for '--max-paste"),
+        (["--quota", "0"], "'0' for '--quota"),
+        (["--connections", "0"], "'0' for '--connections"),
     ] {
         let (code, said) = fails(place.command(&options));
         assert_eq!(code, 2, "{said}");
         assert!(said.contains(says), "{said}");
     }
+    // What the environment gives is not called an argument.
+    for (name, value) in [("PASTEUR_MAX_PASTE", "lots"), ("PASTEUR_SWEEP", "soon"), ("PASTEUR_QUOTA", "0")] {
+        let mut command = place.command(&[]);
+        command.env(name, value);
+        let (code, said) = fails(command);
+        assert_eq!((code, said.contains(&format!("{name} in the environment: "))), (2, true), "{said}");
+    }
+    let mut command = place.command(&["--max-paste", "few"]);
+    command.env("PASTEUR_MAX_PASTE", "lots");
+    let (_, said) = fails(command);
+    assert!(said.starts_with("error: invalid value 'few' for '--max-paste"), "{said}");
     let (code, said) = fails(place.bare(&["--listen", "127.0.0.1:0"]));
     assert_eq!((code, said.contains("--store")), (2, true), "{said}");
 }

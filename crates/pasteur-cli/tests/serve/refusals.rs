@@ -21,6 +21,8 @@ fn a_port_in_use() {
     let (code, said) = fails(command);
     assert_eq!(code, 5, "{said}");
     assert!(said.starts_with(&format!("pasteur: cannot listen at {}: ", first.addresses[0])), "{said}");
+    // A start that fails leaves nothing that it made.
+    assert!(!other.path("store.redb").exists() && !other.path("store.redb.journal").exists());
     first.end();
 }
 
@@ -46,6 +48,7 @@ fn a_file_that_is_no_store_is_left_as_it_is() {
     assert_eq!(code, 10, "{said}");
     assert!(said.starts_with(&format!("pasteur: {store}: ")), "{said}");
     assert_eq!(fs::read_to_string(store).unwrap(), text);
+    assert!(!place.path("store.redb.journal").exists());
 }
 
 #[test]

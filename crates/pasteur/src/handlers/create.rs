@@ -1,8 +1,11 @@
 //! `POST /api/v1/pastes`.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 use api::{Created, Expiry, Id, Kind, Problem, Token, path};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
@@ -20,12 +23,24 @@ use crate::origin::Origin;
 const DRAWS: usize = 4;
 
 /// Streams a paste into the store, and publishes it once all of it came.
-pub(crate) async fn create<S: Store>(app: &App<S>, head: &Parts, mut body: Body, origin: Origin) -> Outcome {
+///
+/// `received` is told the bytes of the body that came.
+pub(crate) async fn create<S: Store>(
+    app: &App<S>,
+    head: &Parts,
+    mut body: Body,
+    origin: Origin,
+    received: &AtomicU64,
+) -> Outcome {
     let policy = &app.policy;
     app.creations.take(origin.client, app.clock.monotonic()).map_err(|wait| {
         app.metrics.limited_creations.add(1);
         Failure::too_many("create_rate", app.creations.per_minute(), wait)
     })?;
+    if head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        let detail = "send the form as it is, without Content-Encoding";
+        return Err(Problem::new(Kind::UnsupportedType).detail(detail).into());
+    }
     let mut form = Form::new(head.headers.get(CONTENT_TYPE), policy.max_paste, policy.max_expiry)?;
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|len| len > policy.max_paste.saturating_add(OVERHEAD)) {
@@ -36,6 +51,7 @@ pub(crate) async fn create<S: Store>(app: &App<S>, head: &Parts, mut body: Body,
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken_off(&error))?;
         let Ok(chunk) = frame.into_data() else { continue };
+        received.fetch_add(chunk.len() as u64, Relaxed);
         form.push(&chunk, &mut content)?;
         for piece in content.drain(..) {
             upload.write(piece).await?;
@@ -79,6 +95,7 @@ pub(crate) async fn create<S: Store>(app: &App<S>, head: &Parts, mut body: Body,
 fn broken_off(error: &BodyError) -> Failure {
     match error {
         BodyError::TooSlow => Problem::new(Kind::TooSlow).detail("the body").into(),
+        BodyError::BadFraming(_) => Problem::new(Kind::Malformed).detail("the body's chunks are malformed").into(),
         _ => Problem::new(Kind::Malformed).detail("the body broke off before its announced end").into(),
     }
 }

@@ -79,7 +79,7 @@ pub(crate) async fn content<S: Store>(app: &App<S>, id: Id, head: &Parts, origin
         match reader.next().await? {
             Some(piece) if piece.len() as u64 == len => Answer::whole(piece),
             None if len == 0 => Answer::empty(),
-            first => Answer::content(pieces(first, reader, lease), len),
+            first => Answer::content(pieces(app.clone(), first, reader, lease), len),
         }
     };
     let mut response = Response::new(body);
@@ -101,21 +101,26 @@ fn etag(record: &Record) -> HeaderValue {
 }
 
 fn pieces<S: Store>(
+    app: App<S>,
     first: Option<Bytes>,
     reader: S::Reader,
     lease: Option<Lease<S>>,
 ) -> impl stream::Stream<Item = Result<Bytes, StoreError>> + Send + 'static {
-    stream::unfold((first, reader, lease), async |(mut first, mut reader, mut lease)| {
+    stream::unfold((app, first, reader, lease), async |(app, mut first, mut reader, mut lease)| {
         let piece = match first.take() {
             Some(piece) => Ok(Some(piece)),
             None => reader.next().await,
         };
+        if let Err(error) = &piece {
+            app.note(error);
+        }
         if let Some(lease) = &mut lease
             && let Err(error) = lease.keep().await
         {
-            return Some((Err(error), (None, reader, None)));
+            app.note(&error);
+            return Some((Err(error), (app, None, reader, None)));
         }
-        Some((piece.transpose()?, (None, reader, lease)))
+        Some((piece.transpose()?, (app, None, reader, lease)))
     })
 }
 

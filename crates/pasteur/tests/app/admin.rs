@@ -1,9 +1,10 @@
 //! What an operator sees: metrics, readiness and the log.
 
 use api::Kind;
+use device::Block;
 use pasteur::LogFormat;
 
-use crate::world::{Form, World, get, read_token};
+use crate::world::{Form, World, bearing, get, read_token};
 
 #[tokio::test]
 async fn metrics_count_what_happened() {
@@ -83,6 +84,35 @@ async fn a_server_whose_store_has_failed_is_alive_but_not_ready() {
     assert!(matches!(world.end_in_error().await, pasteur::ServeError::Close(_)));
 }
 
+/// Someone, or the disk, has written over the store's file.
+#[tokio::test]
+async fn damage_under_a_running_server_is_logged_and_told_by_readiness() {
+    let world = World::new().await;
+    let first = world.paste(&crate::world::noise(6 << 20), false).await;
+    for _ in 0..2 {
+        world.paste(&crate::world::noise(6 << 20), false).await;
+    }
+    assert_eq!(world.connect_admin().ask(get("/readyz", "")).await.text(), "ready\n");
+    let len = world.disk.contents().len();
+    world.disk.write(8192, &vec![0xff; len - 8192]).unwrap();
+    for _ in 0..20 {
+        let mut client = world.connect();
+        client.send(bearing("GET", &first.content(), &read_token(), "")).await.unwrap();
+        let _ = client.drain().await;
+    }
+    let said = world.connect_admin().ask(get("/readyz", "")).await;
+    assert_eq!((said.status, said.text().starts_with("the store is damaged: ")), (503, true), "{}", said.text());
+    let log = world.log.text();
+    assert_eq!(log.matches(" error the store is damaged: ").count(), 1, "{log}");
+    assert!(world.metric("pasteur_store_failures_total").await >= 20);
+    world.clock.advance(60);
+    let mut client = world.connect();
+    client.send(bearing("GET", &first.content(), &read_token(), "")).await.unwrap();
+    let _ = client.drain().await;
+    assert_eq!(world.log.text().matches(" error the store is damaged: ").count(), 2);
+    world.stop.pull();
+}
+
 #[tokio::test]
 async fn the_log_names_nobody_unless_it_is_told_to() {
     for (format, clients) in [(LogFormat::Text, false), (LogFormat::Json, false), (LogFormat::Json, true)] {
@@ -95,6 +125,13 @@ async fn the_log_names_nobody_unless_it_is_told_to() {
         let mut client = world.connect_from("192.0.2.55");
         client.ask(get(&paste.info(), "")).await;
         client.ask(get("/secret-path?and=query", "user-agent: nosy/1.0\r\nreferer: http://x/\r\n")).await;
+        // A form that breaks off after these bytes: they are counted, and not what it announced.
+        let mut broken = world.connect();
+        let body = Form::new(b"sealed", false).body();
+        let head = String::from("POST /api/v1/pastes HTTP/1.1\r\nhost: a\r\ncontent-length: 5000\r\n");
+        broken.send(format!("{head}content-type: multipart/form-data; boundary=b\r\n\r\n")).await.unwrap();
+        broken.send(&body[..100]).await.unwrap();
+        broken.end().await;
         client.ask(crate::world::bearing("GET", &paste.content(), &read_token(), "")).await;
         let log = world.log.clone();
         world.end().await;
@@ -108,7 +145,11 @@ async fn the_log_names_nobody_unless_it_is_told_to() {
         assert_eq!(log.contains("192.0.2.55"), clients, "{log}");
         let line = log.lines().find(|line| line.contains("/content")).unwrap();
         match format {
-            LogFormat::Text => assert!(line.contains(" info GET /api/v1/pastes/{id}/content 200 "), "{line}"),
+            LogFormat::Text => {
+                assert!(line.contains(" info GET /api/v1/pastes/{id}/content 200 "), "{line}");
+                let broken = log.lines().find(|line| line.contains("POST /api/v1/pastes 400 ")).unwrap();
+                assert!(broken.contains(" in=100 "), "{broken}");
+            }
             LogFormat::Json => {
                 for line in log.lines() {
                     let line: serde_json::Value = serde_json::from_str(line).unwrap();

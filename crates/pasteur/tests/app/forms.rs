@@ -107,7 +107,11 @@ async fn parts_that_are_too_large() {
         refused(&world, long.request(), Kind::TooLarge, &[name, &format!("is {most}")]).await;
     }
     let head = Form { part_lines: long_lines(), ..Form::new(b"", false) };
-    refused(&world, head.request(), Kind::TooLarge, &["4096"]).await;
+    refused(&world, head.request(), Kind::TooLarge, &["header_bytes is 4096"]).await;
+    let lines = Form { part_lines: Box::leak("x: y\r\n".repeat(17).into_boxed_str()), ..Form::new(b"", false) };
+    refused(&world, lines.request(), Kind::TooLarge, &["too many header fields", "headers is 16"]).await;
+    let preamble = [vec![b'x'; 2000], Form::new(b"", false).body()].concat();
+    refused(&world, post(FORM, &preamble), Kind::TooLarge, &["preamble_bytes is 1024"]).await;
     world.end().await;
 }
 
@@ -134,6 +138,13 @@ async fn bodies_that_are_no_form() {
     let none = "POST /api/v1/pastes HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
     refused(&world, none.into(), Kind::UnsupportedType, &["multipart/form-data"]).await;
     refused(&world, post(FORM, b""), Kind::Malformed, &[]).await;
+    let packed = post(&format!("{FORM}\r\ncontent-encoding: gzip"), &body);
+    refused(&world, packed, Kind::UnsupportedType, &["Content-Encoding"]).await;
+    let two = post(&format!("{FORM}\r\ncontent-type: {FORM}"), &body);
+    refused(&world, two, Kind::Malformed, &["content-type"]).await;
+    let chunked = "POST /api/v1/pastes HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-type: ";
+    let chunked = format!("{chunked}{FORM}\r\n\r\n");
+    refused(&world, format!("{chunked}3\r\n--b\r\nfive\r\n").into(), Kind::Malformed, &["chunks are malformed"]).await;
     refused(&world, post(FORM, b"just text"), Kind::Malformed, &[]).await;
     refused(&world, post("multipart/form-data; boundary=c", &body), Kind::Malformed, &[]).await;
     // The end of the form is missing, though all that was announced came.

@@ -3,6 +3,7 @@
 
 mod admin;
 mod burning;
+mod described;
 mod forms;
 mod hostile;
 mod life;

@@ -1,6 +1,7 @@
 //! A client that writes the bytes it is told to, and reads answers.
 
 use std::io;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use api::{Kind, Problem};
@@ -34,7 +35,9 @@ impl Client {
             let _ = write.write_all(request).await;
         };
         let ((), said) = tokio::join!(sending, timeout(PATIENCE, answer(&mut read, has_body)));
-        said.expect("no answer came").expect("the connection ended before an answer")
+        let said = said.expect("no answer came").expect("the connection ended before an answer");
+        is_described(request, said.status);
+        said
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -43,6 +46,19 @@ impl Client {
 
     pub(crate) async fn read(&mut self) -> Said {
         timeout(PATIENCE, answer(&mut self.flow, true)).await.expect("no answer came").expect("the connection ended")
+    }
+
+    /// Sends no more, and waits for the answer.
+    pub(crate) async fn end(&mut self) -> Said {
+        self.flow.shutdown().await.unwrap();
+        self.read().await
+    }
+
+    /// Reads what comes, until nothing has for a while; gives how many bytes it was.
+    pub(crate) async fn drain(&mut self) -> usize {
+        let mut all = Vec::new();
+        let _ = timeout(Duration::from_millis(300), self.flow.read_to_end(&mut all)).await;
+        all.len()
     }
 
     /// Whether the connection ends without another byte.
@@ -73,6 +89,23 @@ async fn answer(flow: &mut (impl AsyncReadExt + Unpin), has_body: bool) -> io::R
         flow.read_exact(&mut said.body).await?;
     }
     Ok(said)
+}
+
+/// Fails where the API's description has the operation, but not this answer to it.
+fn is_described(request: &[u8], status: u16) {
+    static DOCUMENT: LazyLock<serde_json::Value> = LazyLock::new(pasteur::openapi_document);
+    let line = request.split(|&b| b == b'\r').next().and_then(|line| str::from_utf8(line).ok()).unwrap_or_default();
+    let mut words = line.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let method = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
+    let path = target.split('?').next().unwrap_or_default();
+    let path: Vec<&str> =
+        path.split('/').map(|part| if part.parse::<api::Id>().is_ok() { "{id}" } else { part }).collect();
+    let operation = &DOCUMENT["paths"][path.join("/")][method];
+    assert!(
+        operation.is_null() || !operation["responses"][status.to_string()].is_null(),
+        "{line}: {status} is not described"
+    );
 }
 
 impl Said {

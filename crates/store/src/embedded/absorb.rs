@@ -8,9 +8,10 @@ use std::thread::{self, JoinHandle};
 use device::Timestamp;
 use redb::{Database, Durability};
 
-use super::core::{Core, guarded};
+use super::core::Core;
 use super::fault::Fault;
 use super::format::{Tables, Totals, due_key};
+use super::guard::guarded;
 use super::journal::Round;
 use super::snapshot::Snapshot;
 use super::task::Task;

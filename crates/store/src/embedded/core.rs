@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::absorb::Shelf;
 use super::fault::Fault;
 use super::format::paste_key;
+use super::guard::{caught, guarded, inconsistent};
 use super::ledger::Ledger;
 use super::pool::Pool;
 use super::row::Paste;
@@ -172,18 +173,4 @@ impl Core {
     pub(super) fn send(&self, task: Task) -> Result<()> {
         self.tasks.send(task).map_err(|_| Error::Closed)
     }
-}
-
-/// Runs `f`; redb may panic on pages that were damaged behind its back, and that is a fault like others.
-pub(super) fn guarded<T>(f: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
-    caught(f).unwrap_or_else(|| Err(inconsistent()))
-}
-
-/// Runs `f`; `None` where it panicked.
-fn caught<T>(f: impl FnOnce() -> std::result::Result<T, Fault>) -> Option<std::result::Result<T, Fault>> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).ok()
-}
-
-fn inconsistent() -> Fault {
-    super::fault::damaged("the database is not consistent in itself")
 }

@@ -93,7 +93,7 @@ impl Writer {
             return Ok(true);
         }
         let Some(snapshot) = self.core.snapshot() else { return Err(Fault(Error::Closed)) };
-        super::core::guarded(|| snapshot.has(&key))
+        super::guard::guarded(|| snapshot.has(&key))
     }
 
     /// Makes `record` durable, shows its pastes and answers; where the journal has no place for it, all goes back to

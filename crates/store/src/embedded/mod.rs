@@ -9,6 +9,7 @@ mod core;
 mod fault;
 mod format;
 mod front;
+mod guard;
 mod journal;
 mod ledger;
 mod pool;
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::audit::Audit;
 use self::core::Core;
+pub use self::guard::catches_panics;
 use self::ledger::Ledger;
 pub use self::reader::EmbeddedReader;
 use self::reader::Rest;

@@ -1,0 +1,55 @@
+//! Failures of the store, told to the operator: strangers only learn that there was one.
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use device::Clock;
+use store::Error as StoreError;
+
+use crate::log::Log;
+use crate::metrics::Counter;
+
+/// How often the same kind of failure is told again. A damaged store may fail at every request.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What went wrong in the store since the server started.
+#[derive(Debug, Default)]
+pub(crate) struct Troubles {
+    /// When each kind was told last: seconds of the monotonic clock, plus 1; 0 is never.
+    told: [AtomicU64; 3],
+    /// The first damage that was met.
+    damaged: OnceLock<String>,
+    /// All failures.
+    pub(crate) count: Counter,
+}
+
+impl Troubles {
+    /// Counts a failure, and logs it unless one of its kind was logged a moment ago. Answers, such as that there is no
+    /// such paste, are no failures.
+    pub(crate) fn note(&self, error: &StoreError, clock: &dyn Clock, log: &Log) {
+        let kind = match error {
+            StoreError::NotFound | StoreError::Burnt | StoreError::Claimed | StoreError::Exists => return,
+            StoreError::Closed => return,
+            StoreError::Quota { .. } | StoreError::Full => 0,
+            StoreError::Damaged(_) => 1,
+            _ => 2,
+        };
+        self.count.add(1);
+        if let StoreError::Damaged(what) = error {
+            self.damaged.get_or_init(|| what.clone());
+        }
+        let now = clock.monotonic().as_secs() + 1;
+        let last = self.told[kind].load(Relaxed);
+        let due = last == 0 || now.saturating_sub(last) >= AGAIN.as_secs();
+        if due && self.told[kind].compare_exchange(last, now, Relaxed, Relaxed).is_ok() {
+            log.event(clock.now(), if kind == 0 { "warn" } else { "error" }, &error.to_string());
+        }
+    }
+
+    /// The first damage that was met: it does not heal by itself.
+    pub(crate) fn damaged(&self) -> Option<&str> {
+        self.damaged.get().map(String::as_str)
+    }
+}
