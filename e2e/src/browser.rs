@@ -322,6 +322,41 @@ impl Browser {
         self.driver.cdp("Emulation.setEmulatedMedia", media).await.map(drop)
     }
 
+    /// Lets pages of this origin keep so many bytes from now on.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn room(&self, origin: &str, bytes: u64) -> Result<()> {
+        let parameters = json!({"origin": origin, "quotaSize": bytes});
+        self.driver.cdp("Storage.overrideQuotaForOrigin", parameters).await.map(drop)
+    }
+
+    /// Whether the page would have its user asked before it is left.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn asks_before_it_is_left(&self) -> Result<bool> {
+        let asked = "(() => { const e = new Event('beforeunload', {cancelable: true}); \
+                     window.dispatchEvent(e); return e.defaultPrevented })()";
+        Ok(self.evaluate(asked).await? == true)
+    }
+
+    /// Goes back by one page.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn back(&self) -> Result<()> {
+        self.driver.post("/back", json!({})).await.map(drop)
+    }
+
+    /// Loads the page again.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn reload(&self) -> Result<()> {
+        self.driver.post("/refresh", json!({})).await.map(drop)
+    }
+
     /// Whether the scripts of all pages opened from now on run.
     ///
     /// # Errors

@@ -24,7 +24,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Reads a link. White space around it is passed over; scheme and host come out in lower case.
+    /// Reads a link. White space around it is passed over; scheme and host come out in lower case. Where some program put
+    /// `%23` in place of its `#`, it is read all the same: no address before it can hold that.
     ///
     /// # Errors
     /// [`LinkError`]: not an http(s) address of a paste, or a damaged fragment. It never holds a part of the secret.
@@ -33,7 +34,8 @@ impl Link {
         if text.len() > MAX_LINK {
             return Err(LinkError::TooLong);
         }
-        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let parts = text.split_once('#').or_else(|| text.split_once("%23"));
+        let (address, fragment) = parts.unwrap_or((text, ""));
         let (scheme, rest) = address.split_once("://").ok_or(LinkError::Scheme)?;
         let scheme = match scheme {
             s if s.eq_ignore_ascii_case("https") => "https",
@@ -200,6 +202,8 @@ mod tests {
             assert_eq!(*link.to_url(), url);
             assert!(!format!("{link:?}").contains(&fragment()[..8]));
         }
+        let link = Link::parse(&format!("https://a.example/1z1z23456789%23{}", fragment())).unwrap();
+        assert_eq!(link.base, "https://a.example");
         let link = Link::parse(&format!(" HTTPS://Paste.Example/P/1z1z23456789#{}\n", fragment())).unwrap();
         assert_eq!(link.base, "https://paste.example/P");
     }

@@ -19,7 +19,7 @@ use crate::job::Job;
 use crate::panel::Panel;
 use crate::stretch::{self, Access};
 use crate::trouble::Trouble;
-use crate::{amounts, client, dom, expiry, gcm, random, sealing, upload};
+use crate::{amounts, client, dom, expiry, gcm, leaving, random, sealing, spool, upload};
 
 struct Page {
     panel: Panel,
@@ -76,6 +76,7 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
     page.offer(None, false)?;
     page.watch()?;
     dom::show(&page.form, true);
+    spool::clean_later();
     let page = page.clone();
     spawn_local(async move {
         if let Ok(limits) = client::limits(&page.panel.idle_job()).await {
@@ -92,6 +93,13 @@ impl Page {
             event.prevent_default();
             spawn_local(page.clone().create());
         });
+        let page = self.clone();
+        leaving::wipe_when_left(move || {
+            page.text.set_value("");
+            page.title.set_value("");
+            page.password.set_value("");
+            page.done.wipe();
+        })?;
         let reveal: HtmlElement = dom::by_id("reveal")?;
         let (password, button) = (self.password.clone(), reveal.clone());
         dom::on(&reveal, "click", move |_: Event| {

@@ -71,6 +71,12 @@ impl Done {
         let _ = self.heading.focus();
     }
 
+    /// Forgets the link and the right to delete.
+    pub(crate) fn wipe(&self) {
+        self.link.set_value("");
+        self.created.take();
+    }
+
     fn fact(&self, words: &str) {
         if let Ok(item) = dom::element::<Element>("li") {
             dom::text(&item, words);

@@ -26,6 +26,8 @@ mod files;
 mod form;
 mod gcm;
 mod job;
+mod kept;
+mod leaving;
 mod names;
 mod opening;
 mod panel;

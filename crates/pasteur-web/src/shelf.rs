@@ -31,6 +31,8 @@ struct Item {
     size: Element,
     wanted: bool,
     url: Option<String>,
+    /// Whether its link was followed once it was at hand.
+    taken: bool,
 }
 
 impl Shelf {
@@ -59,6 +61,11 @@ impl Shelf {
         dom::show(&self.card, false);
     }
 
+    /// Whether every file was saved by its link.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.items.borrow().iter().all(|i| i.taken)
+    }
+
     /// How many files are listed.
     pub(crate) fn len(&self) -> usize {
         self.items.borrow().len()
@@ -84,13 +91,15 @@ impl Shelf {
             if shelf.want(index) {
                 event.prevent_default();
                 shelf.call();
+            } else if let Some(item) = shelf.items.borrow_mut().get_mut(index) {
+                item.taken = true;
             }
         });
         dom::append(&item, &link);
         dom::append(&item, &label);
         dom::append(&self.list, &item);
         let save_as = self.names.borrow_mut().add(name);
-        self.items.borrow_mut().push(Item { save_as, link, size: label, wanted: false, url: None });
+        self.items.borrow_mut().push(Item { save_as, link, size: label, wanted: false, url: None, taken: false });
         dom::show(&self.card, true);
         Ok(())
     }

@@ -15,6 +15,7 @@ use web_sys::{Event, HtmlElement, HtmlInputElement};
 use zeroize::Zeroizing;
 
 use crate::job::Job;
+use crate::kept::Kept;
 use crate::opening::Opening;
 use crate::panel::Panel;
 use crate::reading::{self, Paste};
@@ -23,10 +24,7 @@ use crate::spool::Room;
 use crate::stretch::{self, Access};
 use crate::textview::TextView;
 use crate::trouble::Trouble;
-use crate::{amounts, client, dom, gcm, spool, tools};
-
-/// Milliseconds after which what earlier visits left behind is removed.
-const CLEANED_AFTER: u32 = 2000;
+use crate::{amounts, client, dom, gcm, leaving, spool, tools};
 
 /// The page and what it holds.
 pub(crate) struct Page {
@@ -39,6 +37,7 @@ pub(crate) struct Page {
     pub(crate) paste: RefCell<Option<Paste>>,
     /// Whether files are being fetched.
     pub(crate) fetching: Cell<bool>,
+    pub(crate) kept: Kept,
     ask: HtmlElement,
     password: HtmlInputElement,
     warning: HtmlElement,
@@ -67,6 +66,7 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
         room: Room::default(),
         paste: RefCell::default(),
         fetching: Cell::default(),
+        kept: Kept::default(),
         ask: dom::by_id("ask")?,
         password: dom::by_id("password")?,
         warning: dom::by_id("warning")?,
@@ -79,11 +79,16 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
         spawn_local(async move { reading::fetch_wanted(&page).await });
     });
     tools::watch(&page)?;
-    spawn_local(async {
-        // The first screen has the browser to itself.
-        dom::sleep(CLEANED_AFTER).await;
-        spool::clean().await;
-    });
+    let left = page.clone();
+    leaving::wipe_when_left(move || {
+        left.text.clear();
+        left.shelf.clear();
+        dom::text(&left.title, "");
+        left.password.set_value("");
+    })?;
+    let held = page.clone();
+    page.kept.guard(&window, move || held.text.len() == 0 && held.shelf.is_taken());
+    spool::clean_later();
     spawn_local(async move {
         while let Err(trouble) = page.run().await {
             page.panel.end();
@@ -178,6 +183,10 @@ impl Page {
             }
             self.panel.end();
         }
+        // Once it is claimed, what the browser cannot hold is lost to everybody.
+        if self.room.lacks(known.info.size).await {
+            return Err(Trouble::NoRoom);
+        }
         self.panel.say("");
         let size: HtmlElement = dom::by_id("warning-size")?;
         dom::text(&size, &format!("It holds {} or a little less.", amounts::bytes(known.info.size)));
@@ -187,6 +196,10 @@ impl Page {
         let burn: HtmlElement = dom::by_id("burn")?;
         dom::next(&burn, "click").await;
         dom::show(&self.warning, false);
+        // It may have been a while.
+        if self.room.lacks(known.info.size).await {
+            return Err(Trouble::NoRoom);
+        }
         self.panel.begin_unmeasured(&job, "Claiming the paste …");
         Ok(client::claim(&job, &known.id, &access.read).await?.lease)
     }
@@ -217,6 +230,10 @@ impl Page {
         let (mut job, mut opening) = opening;
         let token = opening.sealed().token.clone();
         while let Err(trouble) = reading::read(self, &job, &mut opening, known.header.burn).await {
+            let trouble = match trouble {
+                Trouble::NoRoom if known.header.burn => Trouble::NoRoomLeft,
+                trouble => trouble,
+            };
             opening.close();
             self.panel.end();
             self.panel.tell(&trouble);
@@ -245,6 +262,7 @@ impl Page {
             self.wish_to_try_again().await;
             self.text.clear();
             self.shelf.clear();
+            self.room.clear().await;
             match self.open(known, access, token.clone()).await {
                 Err(trouble) if trouble.may_be_tried_again() => {
                     self.panel.end();
@@ -265,6 +283,8 @@ impl Page {
 
     /// Everything has been read: what was to burn is destroyed now, not when its lease ends.
     async fn destroy(&self, known: &Known, lease: &Token) {
+        // From here on the page holds the only copy.
+        self.kept.only_copy();
         let (life, words) = match client::delete(&self.panel.idle_job(), &known.id, lease).await {
             Ok(()) | Err(Trouble::NotFound | Trouble::Burnt) => (
                 "Destroyed",

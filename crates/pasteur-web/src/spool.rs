@@ -23,6 +23,9 @@ use crate::buffers::release;
 use crate::trouble::Trouble;
 use crate::{dom, random};
 
+/// Milliseconds after which what earlier visits left behind is removed.
+const CLEANED_AFTER: u32 = 2000;
+
 const PREFIX: &str = "pasteur-visit-";
 /// From this many bytes on a file goes to disk.
 const LARGE: u64 = 8 << 20;
@@ -50,6 +53,29 @@ impl Room {
         let folder = settled(root().await?.get_directory_handle_with_options(&name, &options)).await?;
         *self.folder.borrow_mut() = Some(folder);
         self.folder.borrow().clone()
+    }
+
+    /// Whether the browser lacks the room for `bytes`: it is asked to make a file so long. What it says of its room by itself
+    /// (`navigator.storage.estimate`) is the same for everybody, lest it tell users apart.
+    pub(crate) async fn lacks(&self, bytes: u64) -> bool {
+        if bytes <= LARGE {
+            return false;
+        }
+        // Where no files can be kept, they are kept as Blobs, and nothing can be known before.
+        let Some((_, sink)) = self.file().await else { return false };
+        let lacks = written(sink.truncate_with_f64(bytes as f64)).await.is_err();
+        let _ = JsFuture::from(sink.abort()).await;
+        lacks
+    }
+
+    /// Removes what has been written so far: it is read again from its beginning.
+    pub(crate) async fn clear(&self) {
+        let Some(folder) = self.folder.borrow().clone() else { return };
+        for n in 0..self.next.get() {
+            if let Ok(removed) = JsFuture::from(folder.remove_entry(&format!("{n}"))).await {
+                drop(removed);
+            }
+        }
     }
 
     async fn file(&self) -> Option<(FileSystemFileHandle, FileSystemWritableFileStream)> {
@@ -120,7 +146,7 @@ impl Spool {
     /// The whole file.
     pub(crate) async fn finish(mut self) -> Result<Blob, Trouble> {
         self.flush().await?;
-        match self.disk {
+        match &self.disk {
             Disk::Open(file, sink) => {
                 written(Ok(sink.close())).await?;
                 let file: Blob = settled(file.get_file()).await.ok_or(Trouble::NoRoom)?;
@@ -159,8 +185,27 @@ impl Spool {
     }
 }
 
-/// Removes what earlier visits left behind.
-pub(crate) async fn clean() {
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What was not finished gives its room back; a sink that was closed has nothing to abort.
+        if let Disk::Open(_, sink) = &self.disk {
+            let aborted = sink.abort();
+            wasm_bindgen_futures::spawn_local(async move {
+                let _ = JsFuture::from(aborted).await;
+            });
+        }
+    }
+}
+
+/// Removes what earlier visits left behind, once the first screen had the browser to itself.
+pub(crate) fn clean_later() {
+    wasm_bindgen_futures::spawn_local(async {
+        dom::sleep(CLEANED_AFTER).await;
+        clean().await;
+    });
+}
+
+async fn clean() {
     let Some(root) = root().await else { return };
     let names = root.keys();
     loop {

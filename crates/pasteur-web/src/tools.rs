@@ -31,7 +31,12 @@ pub(crate) fn watch(page: &Rc<Page>) -> Result<(), Trouble> {
                 Err(trouble) => Err(trouble),
             };
             match copied {
-                Ok(()) => page.panel.say("The text is copied."),
+                Ok(()) => {
+                    if page.shelf.len() == 0 {
+                        page.kept.saved();
+                    }
+                    page.panel.say("The text is copied.");
+                }
                 Err(_) => page.panel.say("The browser did not allow copying. Select the text and copy it by hand."),
             }
         });
@@ -41,8 +46,9 @@ pub(crate) fn watch(page: &Rc<Page>) -> Result<(), Trouble> {
     dom::on(&save, "click", move |_: Event| {
         let page = on.clone();
         spawn_local(async move {
-            if let Err(trouble) = save_all(&page).await {
-                page.panel.tell(&trouble);
+            match save_all(&page).await {
+                Ok(()) => page.kept.saved(),
+                Err(trouble) => page.panel.tell(&trouble),
             }
         });
     });

@@ -24,6 +24,10 @@ pub(crate) enum Trouble {
     WrongPassword,
     /// Too many tries; seconds to wait where the server says so.
     TooMany(Option<u64>),
+    /// The server is stopping or has too much to do; seconds to wait where it says so.
+    Busy(Option<u64>),
+    /// What stands between page and server answered in its place, with this status.
+    Blocked(u16),
     /// The server asks to claim first: the paste burns.
     ClaimNeeded,
     /// Larger than the server takes: the limit in bytes, where known.
@@ -48,8 +52,10 @@ pub(crate) enum Trouble {
     File(String),
     /// A password too long for its limit, or not enough memory to check it.
     Password(String),
-    /// The browser has no room for what was fetched.
+    /// The browser has no room for what is to be fetched, or was.
     NoRoom,
+    /// The same, for a paste that this page alone may read now.
+    NoRoomLeft,
     /// The browser lacks or refused something this page needs.
     Browser(&'static str),
     /// The user pressed Cancel.
@@ -65,33 +71,33 @@ impl Trouble {
             Some(Kind::Burnt) => Self::Burnt,
             Some(Kind::TokenWrong | Kind::TokenMissing) => Self::WrongKey,
             Some(Kind::ClaimNeeded) => Self::ClaimNeeded,
-            Some(Kind::TooMany | Kind::Unavailable) => Self::TooMany(problem.and_then(|p| p.retry_after)),
+            Some(Kind::TooMany) => Self::TooMany(problem.and_then(|p| p.retry_after)),
+            Some(Kind::Unavailable | Kind::TooSlow) => Self::Busy(problem.and_then(|p| p.retry_after)),
             Some(Kind::TooLarge) => Self::TooLarge(problem.and_then(|p| p.value)),
             Some(Kind::Full) => Self::Full,
             Some(Kind::Internal) => Self::Server,
             Some(_) => problem.map_or(Self::Server, |p| Self::Refused(p.to_string())),
-            // A proxy answered in the server's place.
+            // A proxy answered in the server's place: it knows nothing of pastes and their tokens.
             None => match status {
-                404 => Self::NotFound,
-                410 => Self::Burnt,
-                401 | 403 => Self::WrongKey,
                 413 => Self::TooLarge(None),
-                429 | 503 => Self::TooMany(None),
+                429 => Self::TooMany(None),
+                408 | 503 => Self::Busy(None),
                 502 | 504 => Self::Offline,
                 507 => Self::Full,
-                _ => Self::Server,
+                500.. => Self::Server,
+                _ => Self::Blocked(status),
             },
         }
     }
 
     /// Whether the same request may succeed later.
     pub(crate) fn passes(&self) -> bool {
-        matches!(self, Self::Offline | Self::TooMany(_) | Self::Server)
+        matches!(self, Self::Offline | Self::TooMany(_) | Self::Busy(_) | Self::Server)
     }
 
     /// Whether the user is offered another try.
     pub(crate) fn may_be_tried_again(&self) -> bool {
-        self.passes() || *self == Self::Cancelled
+        self.passes() || matches!(self, Self::Cancelled | Self::Blocked(_) | Self::NoRoom | Self::NoRoomLeft)
     }
 
     /// The sentence for the page.
@@ -104,6 +110,17 @@ impl Trouble {
             }
             Self::TooMany(Some(s)) => {
                 return format!("Too many tries. Wait {} and try again.", amounts::span(*s));
+            }
+            Self::Busy(Some(s)) => {
+                return format!(
+                    "The server has too much to do, or is about to stop. Wait {} and try again.",
+                    amounts::span(*s)
+                );
+            }
+            Self::Blocked(status) => {
+                return format!(
+                    "Something between this page and the server does not let this through, such as a proxy or a firewall (HTTP {status}). Nothing was lost."
+                );
             }
             Self::TooLarge(Some(limit)) => {
                 return format!("This is too large: the server takes at most {}.", amounts::bytes(*limit));
@@ -129,9 +146,8 @@ impl Trouble {
                 "The key in this link does not open this paste. Part of the link may belong to another one."
             }
             Self::WrongPassword => "That is not the password. Nothing was lost: try again.",
-            Self::TooMany(None) => {
-                "The server has too much to do, or too many tries were made. Wait a moment and try again."
-            }
+            Self::TooMany(None) => "Too many tries. Wait a moment and try again.",
+            Self::Busy(None) => "The server has too much to do, or is about to stop. Wait a moment and try again.",
             Self::ClaimNeeded => "This paste burns after reading, and has to be claimed first. Load the page again.",
             Self::TooLarge(None) => "This is larger than the server takes.",
             Self::Full => "The server is full and cannot take more now. Nothing was lost; try again later.",
@@ -145,6 +161,9 @@ impl Trouble {
             }
             Self::NoRoom => {
                 "The browser has no room left for this file. Free some disk space, or use the command line: pasteur get."
+            }
+            Self::NoRoomLeft => {
+                "The browser has no room left for this paste, and the paste is this page's alone. Do not close or reload it: free some disk space within ten minutes, then press “Try again”."
             }
             Self::Cancelled => "Cancelled.",
         };
@@ -179,9 +198,36 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_server_is_not_blamed_on_its_user() {
+        let busy = answer(&Problem::new(Kind::Unavailable).retry_after(5));
+        assert_eq!(busy, Trouble::Busy(Some(5)));
+        assert!(busy.words().starts_with("The server has too much to do") && busy.passes());
+        assert!(answer(&Problem::new(Kind::TooMany)).words().starts_with("Too many tries"));
+    }
+
+    #[test]
     fn a_proxys_answer_is_understood_by_its_status() {
-        assert_eq!(Trouble::from_answer(502, None), Trouble::Offline);
-        assert_eq!(Trouble::from_answer(413, None), Trouble::TooLarge(None));
-        assert_eq!(Trouble::from_answer(500, None), Trouble::Server);
+        for (status, trouble) in [
+            (400, Trouble::Blocked(400)),
+            (401, Trouble::Blocked(401)),
+            (403, Trouble::Blocked(403)),
+            (404, Trouble::Blocked(404)),
+            (405, Trouble::Blocked(405)),
+            (408, Trouble::Busy(None)),
+            (410, Trouble::Blocked(410)),
+            (413, Trouble::TooLarge(None)),
+            (429, Trouble::TooMany(None)),
+            (451, Trouble::Blocked(451)),
+            (500, Trouble::Server),
+            (502, Trouble::Offline),
+            (503, Trouble::Busy(None)),
+            (504, Trouble::Offline),
+            (507, Trouble::Full),
+            (520, Trouble::Server),
+        ] {
+            assert_eq!(Trouble::from_answer(status, None), trouble, "{status}");
+            // A page of the proxy's is never taken for the server's word on a paste or a key.
+            assert!(!trouble.words().contains("paste") && !trouble.words().contains("key"), "{}", trouble.words());
+        }
     }
 }

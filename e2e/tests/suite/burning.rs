@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::{Browser, STEP, World, scenario};
+use e2e::{BIG_STEP, Browser, STEP, World, pattern_file, same_pattern, scenario};
 use hyper::Method;
 use tokio::time::sleep;
 
-use crate::steps::{CLAIM_FIRST, Draft, WRONG_TOKEN, finds_nothing, id, shows};
+use crate::steps::{CLAIM_FIRST, Draft, WRONG_TOKEN, finds_nothing, id, shows, through};
 
 const TEXT: &str = "this will self-destruct";
 
@@ -29,6 +29,12 @@ fn needs_chromium_is_read_once_and_only_when_asked() -> Result<()> {
         reader.press("button", "Read and destroy").await?;
         shows(&reader, TEXT).await?;
         is_gone(world, &link).await?;
+        // The page holds the only copy, until that is taken elsewhere.
+        reader.until(STEP, "the guard", async || Ok(reader.asks_before_it_is_left().await?.then_some(()))).await?;
+        ensure!(!browser.asks_before_it_is_left().await?, "the writer is kept on the page");
+        reader.press("button", "Copy text").await?;
+        reader.said_within(STEP, "status", |said| said.contains("copied")).await?;
+        ensure!(!reader.asks_before_it_is_left().await?, "what was copied is guarded as if it were not");
         let said = finds_nothing(&reader, &link).await?;
         ensure!(said.len() > 20, "the alert says {said:?}");
         Ok(())
@@ -159,6 +165,82 @@ fn needs_chromium_previews_and_scanners_burn_nothing() -> Result<()> {
         reader.press("button", "Read and destroy").await?;
         shows(&reader, TEXT).await
     })
+}
+
+const LARGE: u64 = 80 << 20;
+
+/// The browser's room is smaller than the paste: that is said before it is claimed.
+#[test]
+fn needs_chromium_without_room_nothing_is_claimed() -> Result<()> {
+    scenario("burn-no-room", async |world| {
+        let file = pattern_file(world.folder(), "larger-than-the-room.bin", LARGE, 7)?;
+        let path = file.to_str().unwrap_or_default();
+        let link = world.pasteur(&["put", "--burn", path]).run().await?.well()?.link()?;
+        let reader = world.browser().await?;
+        let origin = world.server.origin();
+        reader.open(&link).await?;
+        reader.find("button", "Read and destroy").await?;
+        let refused = async || {
+            let said = reader.said("alert").await?;
+            ensure!(said.contains("room") && said.contains("pasteur get"), "the alert says {said:?}");
+            ensure!(!reader.has("button", "Read and destroy").await?, "it is offered all the same");
+            ensure!(world.server.info(id(&link)).await?["state"] == "open", "it was claimed");
+            Ok(())
+        };
+        // Said before it is offered, and also where the room is gone by the time the button is pressed.
+        reader.room(&origin, 20 << 20).await?;
+        reader.reload().await?;
+        refused().await?;
+        reader.room(&origin, 1 << 30).await?;
+        reader.press("button", "Try again").await?;
+        reader.find("button", "Read and destroy").await?;
+        reader.room(&origin, 20 << 20).await?;
+        reader.press("button", "Read and destroy").await?;
+        refused().await?;
+        // With room it is read; nothing was lost.
+        reader.room(&origin, 1 << 30).await?;
+        reader.press("button", "Try again").await?;
+        reader.press("button", "Read and destroy").await?;
+        is_saved(&reader).await
+    })
+}
+
+/// The room runs out once the paste is claimed: this page alone may read it, so it has to be able to.
+#[test]
+fn needs_chromium_room_that_runs_out_loses_no_claimed_paste() -> Result<()> {
+    scenario("burn-room-runs-out", async |world| {
+        let file = pattern_file(world.folder(), "larger-than-the-room.bin", LARGE, 7)?;
+        let path = file.to_str().unwrap_or_default();
+        let link = world.pasteur(&["put", "--burn", path]).run().await?.well()?.link()?;
+        let wire = world.wire().await?;
+        let reader = world.browser().await?;
+        let origin = wire.origin();
+        reader.open(&through(&link, &origin)?).await?;
+        reader.find("button", "Read and destroy").await?;
+        wire.slow_down(16 << 20);
+        reader.press("button", "Read and destroy").await?;
+        let before = wire.answered();
+        reader
+            .until(STEP, "the first bytes", async || Ok((wire.answered() > before + (2 << 20)).then_some(())))
+            .await?;
+        reader.room(&origin, 20 << 20).await?;
+        let said = reader.said_within(BIG_STEP, "alert", |said| said.contains("room")).await?;
+        ensure!(said.contains("this page's alone") && !said.contains("pasteur get"), "the alert says {said:?}");
+        reader.room(&origin, 1 << 30).await?;
+        reader.press("button", "Try again").await?;
+        is_saved(&reader).await?;
+        is_gone(world, &link).await?;
+        // The file was saved by its link, and there is nothing else.
+        ensure!(!reader.asks_before_it_is_left().await?, "a page without anything unsaved is guarded");
+        Ok(())
+    })
+}
+
+/// Saves the large file, and holds it to what was sent.
+async fn is_saved(reader: &Browser) -> Result<()> {
+    reader.said_within(BIG_STEP, "status", |said| said.contains("destroy")).await?;
+    reader.press("link", "larger-than-the-room.bin").await?;
+    same_pattern(&reader.downloaded("larger-than-the-room.bin", BIG_STEP).await?, LARGE, 7)
 }
 
 /// Waits until the server knows nothing of the paste any more: its reader destroys it once all has arrived.

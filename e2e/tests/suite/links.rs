@@ -71,3 +71,22 @@ fn needs_chromium_a_link_of_something_else_opens_nothing_and_burns_nothing() -> 
         shows(&browser, text).await
     })
 }
+
+/// Some programs write the # of a link as %23: the key is then a part of the path, and goes to the server.
+#[test]
+fn needs_chromium_a_link_whose_hash_was_escaped_is_explained() -> Result<()> {
+    scenario("escaped-hash", async |world| {
+        let browser = world.browser().await?;
+        browser.forgive("the server responded with a status of 404");
+        let made_up = format!("{}/1z1z23456789%231NotAKeyOfAnything{}", world.server.origin(), "x".repeat(31));
+        browser.open(&made_up).await?;
+        let said = browser.readable().await?;
+        ensure!(said.contains("%23") && said.contains("put the # back"), "the page says {said:?}");
+        ensure!(!world.server.log().contains("NotAKey"), "the log tells the path");
+        // The command line sends nothing of it.
+        let link = Draft { text: "by hand", ..Draft::default() }.create(world, &browser).await?;
+        let got = world.pasteur(&["get", "-"]).input(link.replace('#', "%23")).run().await?.well()?;
+        ensure!(got.output == b"by hand", "it got {:?}", got.output);
+        Ok(())
+    })
+}

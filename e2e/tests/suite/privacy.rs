@@ -2,9 +2,9 @@
 //! it cannot see.
 
 use anyhow::{Context, Result, ensure};
-use e2e::{scenario, write_file};
+use e2e::{BIG_STEP, Browser, STEP, pattern_file, scenario, write_file};
 
-use crate::steps::{Draft, id};
+use crate::steps::{Draft, id, shows};
 
 #[test]
 fn needs_chromium_texts_of_like_length_are_alike_to_the_server() -> Result<()> {
@@ -25,20 +25,87 @@ fn needs_chromium_texts_of_like_length_are_alike_to_the_server() -> Result<()> {
     })
 }
 
+/// What this origin has kept: storage, databases, caches and private files.
+const KEPT: &str = "(async () => {
+    const files = [];
+    for await (const name of (await navigator.storage.getDirectory()).keys()) files.push(name);
+    const databases = await indexedDB.databases(), all = await caches.keys();
+    return JSON.stringify([localStorage, sessionStorage, databases, all, files, document.cookie, history.state]);
+})()";
+
 #[test]
 fn needs_chromium_nothing_stays_in_the_browser() -> Result<()> {
     scenario("nothing-stays", async |world| {
         let browser = world.browser().await?;
-        let link = Draft { text: "leave nothing behind", ..Draft::default() }.create(world, &browser).await?;
+        let text = "leave nothing behind";
+        // Larger than what is kept in memory while it is shown.
+        let file = pattern_file(world.folder(), "left-behind.bin", 12 << 20, 9)?;
+        let draft = Draft { text, files: &[&file], ..Draft::default() };
+        let link = draft.create(world, &browser).await?;
         browser.open(&link).await?;
-        crate::steps::shows(&browser, "leave nothing behind").await?;
-        browser.open(&world.server.origin()).await?;
+        shows(&browser, text).await?;
+        browser.find("link", "left-behind.bin").await?;
+        browser.press("button", "New paste").await?;
         browser.find("button", "Create link").await?;
-        ensure!(browser.find("textbox", "Paste").await?.value().await?.is_empty(), "the text came back");
-        let stored = browser.evaluate("JSON.stringify([localStorage, sessionStorage])").await?;
-        ensure!(stored == "[{},{}]", "the page stored {stored}");
-        let databases = browser.evaluate("indexedDB.databases().then(d => d.length)").await?;
-        ensure!(databases == 0, "the page made {databases} databases");
+        is_empty(&browser).await?;
+        ensure!(browser.evaluate(KEPT).await? != "", "nothing could be asked");
+        browser
+            .until(BIG_STEP, "what was kept to be gone", async || {
+                Ok((browser.evaluate(KEPT).await? == r#"[{},{},[],[],[],"",null]"#).then_some(()))
+            })
+            .await?;
+
+        // A draft that was left is not there when its writer comes back, or anybody else.
+        browser.find("textbox", "Paste").await?.insert("half a thought").await?;
+        browser.find("textbox", "Password").await?.type_in("and its password").await?;
+        browser.reload().await?;
+        browser.find("button", "Create link").await?;
+        is_empty(&browser).await?;
+        browser.find("textbox", "Paste").await?.insert("half a thought").await?;
+        browser.open(&link).await?;
+        shows(&browser, text).await?;
+        browser.back().await?;
+        browser.back().await?;
+        browser.find("button", "Create link").await?;
+        is_empty(&browser).await
+    })
+}
+
+/// The create page remembers nothing.
+async fn is_empty(browser: &Browser) -> Result<()> {
+    for name in ["Paste", "Password"] {
+        ensure!(browser.find("textbox", name).await?.value().await?.is_empty(), "\"{name}\" came back");
+    }
+    Ok(())
+}
+
+#[test]
+fn needs_chromium_what_was_destroyed_does_not_come_back() -> Result<()> {
+    scenario("burnt-and-back", async |world| {
+        let writer = world.browser().await?;
+        let text = "once, and never again";
+        let link = Draft { text, burn: true, ..Draft::default() }.create(world, &writer).await?;
+        let reader = world.browser().await?;
+        reader.forgive("the server responded with a status of 410");
+        reader.open(&link).await?;
+        reader.press("button", "Read and destroy").await?;
+        shows(&reader, text).await?;
+        reader.said_within(STEP, "status", |said| said.contains("only copy")).await?;
+        reader.press("button", "Copy text").await?;
+        reader.said_within(STEP, "status", |said| said.contains("copied")).await?;
+        reader.press("button", "New paste").await?;
+        reader.find("button", "Create link").await?;
+        for _ in 0..2 {
+            reader.back().await?;
+            let said = reader.said("alert").await?;
+            ensure!(said.contains("has been read"), "the alert says {said:?}");
+            ensure!(!reader.readable().await?.contains(text), "the text came back");
+            reader.reload().await?;
+            reader.said("alert").await?;
+            reader.open(&world.server.origin()).await?;
+            reader.find("button", "Create link").await?;
+            reader.back().await?;
+        }
         Ok(())
     })
 }
