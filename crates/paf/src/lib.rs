@@ -4,6 +4,8 @@
 //! HTTP/2 behind one port. [`serve`] runs it on a [`device::Listener`] until a [`Stop`] is pulled. The crate knows no
 //! operating system: sockets come from `device::Stack`, cryptography from its caller, time and tasks from tokio.
 
+#[cfg(feature = "acme")]
+pub mod acme;
 mod client;
 mod counters;
 pub mod files;

@@ -5,33 +5,47 @@ use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HOST, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use tower_service::Service;
 
 use crate::http::Body;
+use crate::tls::Challenges;
 
 /// A handler that answers every request with the same address under `https` (308, so that the method stays).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Redirect {
     port: u16,
+    challenges: Challenges,
 }
 
-/// The body of a redirect: none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoBody;
+/// The body of its answers: none, or what an authority asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Short(Bytes);
 
 impl Redirect {
     /// Redirects to the host that was asked for, at `port`.
     #[must_use]
     pub fn to_port(port: u16) -> Self {
-        Self { port }
+        Self { port, challenges: Challenges::default() }
     }
 
-    fn answer(self, request: &Request<Body>) -> Response<NoBody> {
-        let mut response = Response::new(NoBody);
+    /// Shows `challenges` to authorities that ask by HTTP-01 (RFC 8555 section 8.3), in place of the redirect.
+    #[must_use]
+    pub fn with_challenges(mut self, challenges: Challenges) -> Self {
+        self.challenges = challenges;
+        self
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Response<Short> {
+        if let Some(shown) = self.challenges.at(request.uri().path()) {
+            let mut response = Response::new(Short(shown.into()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+            return response;
+        }
+        let mut response = Response::new(Short::default());
         match self.location(request) {
             Some(location) => {
                 *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
@@ -45,7 +59,7 @@ impl Redirect {
     }
 
     /// Where to; `None` where the request does not say on which host it is.
-    fn location(self, request: &Request<Body>) -> Option<HeaderValue> {
+    fn location(&self, request: &Request<Body>) -> Option<HeaderValue> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let authority: Authority = match (request.uri().authority(), hosts.next(), hosts.next()) {
             (Some(authority), _, _) => authority.clone(),
@@ -67,9 +81,9 @@ impl Redirect {
 }
 
 impl Service<Request<Body>> for Redirect {
-    type Response = Response<NoBody>;
+    type Response = Response<Short>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<NoBody>, Infallible>>;
+    type Future = Ready<Result<Response<Short>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -80,23 +94,26 @@ impl Service<Request<Body>> for Redirect {
     }
 }
 
-impl http_body::Body for NoBody {
+impl http_body::Body for Short {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
+        mut self: std::pin::Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(None)
+        if self.0.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.0)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        true
+        self.0.is_empty()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(0)
+        http_body::SizeHint::with_exact(self.0.len() as u64)
     }
 }
 

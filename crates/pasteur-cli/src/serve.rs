@@ -1,5 +1,6 @@
 //! `pasteur serve`: the application in the ordinary machine's world.
 
+mod acme;
 mod failure;
 mod file;
 mod fresh;
@@ -21,6 +22,7 @@ use host::{Entropy, FileBlock, Sockets, SystemClock};
 use pasteur::{Control, Ready, Site};
 use store::{Embedded, Options as StoreOptions};
 
+use acme::Certified;
 use failure::Failure;
 use fresh::Fresh;
 use log::Lines;
@@ -58,6 +60,9 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let mut config = options.config();
     let certificates = Certificates::of(&options)?;
     config.tls = certificates.as_ref().map(|certificates| certificates.tls().clone());
+    if let Some(certificates) = &certificates {
+        config.challenges = certificates.challenges().clone();
+    }
     if config.tls.is_none() && !config.redirect_listen.is_empty() {
         return Err(Failure::RedirectWithoutTls);
     }
@@ -81,6 +86,10 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let store = Embedded::open(block, store_options, clock.clone());
     let store = store.map_err(|error| Failure::store(&path, error))?;
 
+    let certified = match &config.tls {
+        Some(tls) if !options.acme.is_empty() => Some(Certified::start(&options, &path, tls, clock.clone())?),
+        _ => None,
+    };
     let lines = Lines::start();
     let stop = paf::Stop::new();
     let ready = {
@@ -88,6 +97,9 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
         move |places: &Ready| {
             fresh.keep();
             announce(places);
+            if let Some(certified) = certified {
+                tokio::spawn(certified.run());
+            }
         }
     };
     let control = Control { stop: stop.clone(), sink: Arc::new(lines.sink()), ready: Box::new(ready) };

@@ -92,9 +92,11 @@ pub async fn serve<K: Stack, S: Store>(
 
     let sweep_every = config.sweep_every;
     let proxies = config.proxy_protocol.clone();
+    let challenges = config.challenges.clone();
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
-    let redirect = Service::new(Redirect::to_port(port(&ready.listen)), http.clone()).behind(&proxies);
+    let redirect =
+        Service::new(Redirect::to_port(port(&ready.listen)).with_challenges(challenges), http.clone()).behind(&proxies);
     let service = match &tls {
         Some(tls) => paf::alpn(app.clone(), http, tls)?,
         None => paf::http(app.clone(), http).plain_with_http2(),

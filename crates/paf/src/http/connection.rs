@@ -21,7 +21,7 @@ use super::two::PREFACE;
 use super::{HTTP2, Handler, Transport, limited_client, one, two};
 use crate::counters::count;
 use crate::proxy::{Proxied, ProxyError};
-use crate::tls::{Facts, FirstByte};
+use crate::tls::{ACME_TLS, Facts, FirstByte};
 
 /// How long a closed connection is read on, so that the answer it was closed with is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(4);
@@ -96,6 +96,10 @@ impl<H: Handler> Connection<H> {
 async fn over_tls<F: Flow, H: Handler>(acceptor: &TlsAcceptor, flow: F, mut caller: Caller<H>, seat: &Seat) {
     let Some(flow) = Box::pin(shake_hands(acceptor, flow, caller.peer, seat)).await else { return };
     let connection = flow.get_ref().1;
+    if connection.alpn_protocol() == Some(ACME_TLS) {
+        // The authority has seen the certificate, which is all it came for.
+        return close(flow, None, false).await;
+    }
     let is_http2 = connection.alpn_protocol() == Some(HTTP2);
     caller.facts = Some(Facts::of(connection));
     match is_http2 {

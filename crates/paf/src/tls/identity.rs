@@ -13,7 +13,7 @@ use thiserror::Error;
 #[derive(Clone)]
 pub struct Identity {
     pub(super) key: Arc<CertifiedKey>,
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Why a service cannot speak TLS.

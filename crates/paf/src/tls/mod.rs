@@ -4,6 +4,7 @@
 //! suits an ordinary machine does not build for every other. There is no early data: a request that can be replayed is
 //! no request.
 
+mod challenges;
 mod facts;
 mod first;
 mod identity;
@@ -19,6 +20,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
+pub(crate) use challenges::ACME_TLS;
+pub use challenges::Challenges;
 pub use facts::Facts;
 pub(crate) use first::FirstByte;
 pub use identity::{Identity, TlsError};
@@ -35,6 +38,7 @@ pub struct Tls {
     names: Arc<Names>,
     tickets: Option<Arc<dyn ProducesTickets>>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
+    shows_challenges: bool,
 }
 
 /// Whether clients show certificates.
@@ -54,7 +58,7 @@ impl Tls {
     /// [`TlsError::NoIdentity`] without any, [`TlsError::Provider`] where `provider` lacks what TLS 1.2 or 1.3 needs.
     pub fn new(provider: Arc<CryptoProvider>, identities: Vec<Identity>) -> Result<Self, TlsError> {
         let names = Arc::new(Names::new(identities)?);
-        let tls = Self { provider, names, tickets: None, clients: None };
+        let tls = Self { provider, names, tickets: None, clients: None, shows_challenges: false };
         tls.config(&[])?;
         Ok(tls)
     }
@@ -64,6 +68,14 @@ impl Tls {
     #[must_use]
     pub fn with_tickets(mut self, tickets: Arc<dyn ProducesTickets>) -> Self {
         self.tickets = Some(tickets);
+        self
+    }
+
+    /// Shows `challenges` to authorities that ask by TLS-ALPN-01 (RFC 8737); nobody else ever sees them.
+    #[must_use]
+    pub fn with_challenges(mut self, challenges: Challenges) -> Self {
+        self.names.show(challenges);
+        self.shows_challenges = true;
         self
     }
 
@@ -93,6 +105,18 @@ impl Tls {
         self.names.replace(identities)
     }
 
+    /// The cryptography.
+    #[cfg(feature = "acme")]
+    pub(crate) fn provider(&self) -> &CryptoProvider {
+        &self.provider
+    }
+
+    /// The challenges that are shown, if any are.
+    #[cfg(feature = "acme")]
+    pub(crate) fn challenges(&self) -> Option<Challenges> {
+        self.names.challenges()
+    }
+
     /// rustls's configuration with these protocols offered, the best first.
     pub(crate) fn config(&self, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -105,6 +129,9 @@ impl Tls {
         let names: Arc<Names> = Arc::clone(&self.names);
         let mut config = builder.with_cert_resolver(names);
         config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+        if self.shows_challenges {
+            config.alpn_protocols.push(ACME_TLS.to_vec());
+        }
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         if let Some(tickets) = &self.tickets {
             config.ticketer = Arc::clone(tickets);

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{Identity, TlsError};
+use super::{ACME_TLS, Challenges, Identity, TlsError};
 
-/// Certificates by name, replaced as a whole.
-pub(super) struct Names(RwLock<Arc<Table>>);
+/// Certificates by name, replaced as a whole, and those that prove names.
+pub(super) struct Names {
+    table: RwLock<Arc<Table>>,
+    challenges: OnceLock<Challenges>,
+}
 
 struct Table {
     named: HashMap<String, Arc<CertifiedKey>>,
@@ -19,17 +22,29 @@ struct Table {
 
 impl Names {
     pub(super) fn new(identities: Vec<Identity>) -> Result<Self, TlsError> {
-        Ok(Self(RwLock::new(Arc::new(Table::new(identities)?))))
+        let table = RwLock::new(Arc::new(Table::new(identities)?));
+        Ok(Self { table, challenges: OnceLock::new() })
     }
 
     pub(super) fn replace(&self, identities: Vec<Identity>) -> Result<(), TlsError> {
         let table = Arc::new(Table::new(identities)?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = table;
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
         Ok(())
     }
 
+    /// Shows these from now on, to those who ask for nothing else.
+    pub(super) fn show(&self, challenges: Challenges) {
+        // Set twice, the first stay: clones of a `Tls` share them.
+        let _ = self.challenges.set(challenges);
+    }
+
+    #[cfg(feature = "acme")]
+    pub(super) fn challenges(&self) -> Option<Challenges> {
+        self.challenges.get().cloned()
+    }
+
     fn table(&self) -> Arc<Table> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -60,6 +75,10 @@ impl Table {
 
 impl ResolvesServerCert for Names {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asks_for_proof = hello.alpn().is_some_and(|mut offered| offered.any(|protocol| protocol == ACME_TLS));
+        if asks_for_proof && let Some(challenges) = self.challenges.get() {
+            return challenges.certificate(hello.server_name());
+        }
         Some(Arc::clone(self.table().find(hello.server_name())))
     }
 }

@@ -12,6 +12,9 @@ use pasteur::Config;
 
 use super::units::{duration, seconds, size, some, some_size};
 
+/// Let's Encrypt.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
 /// What `pasteur serve` takes.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServeOptions {
@@ -27,6 +30,21 @@ pub(crate) struct ServeOptions {
     /// Speak TLS with a certificate made at each start, which browsers warn of: for trying out
     #[arg(long, env = "PASTEUR_TLS_SELF_SIGNED", action = ArgAction::SetTrue, conflicts_with_all = ["tls_cert", "tls_key"], value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) tls_self_signed: bool,
+    /// Names to have a certificate for from an authority, by ACME, which renews it as well; using it agrees to the authority's terms
+    #[arg(long, env = "PASTEUR_ACME", value_name = "DOMAIN", value_delimiter = ',', value_parser = domain, conflicts_with_all = ["tls_cert", "tls_key", "tls_self_signed"])]
+    pub(crate) acme: Vec<String>,
+    /// The e-mail address that the authority may write to [default: none]
+    #[arg(long, env = "PASTEUR_ACME_CONTACT", value_name = "ADDRESS", requires = "acme")]
+    pub(crate) acme_contact: Option<String>,
+    /// The authority's directory
+    #[arg(long, env = "PASTEUR_ACME_DIRECTORY", value_name = "URL", default_value = LETS_ENCRYPT)]
+    pub(crate) acme_directory: String,
+    /// A PEM certificate to know the authority's own server by, for an authority of one's own [default: those of this system]
+    #[arg(long, env = "PASTEUR_ACME_ROOT", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "acme")]
+    pub(crate) acme_root: Option<PathBuf>,
+    /// The folder for the account and the certificate, private keys among them [default: that of the store, with .acme behind]
+    #[arg(long, env = "PASTEUR_ACME_DIR", value_name = "DIR", value_hint = ValueHint::DirPath, requires = "acme")]
+    pub(crate) acme_dir: Option<PathBuf>,
     /// Where plain HTTP is sent to the first of `--listen` under TLS [default: none]
     #[arg(long, env = "PASTEUR_REDIRECT_HTTP", value_name = "PLACE", value_delimiter = ',')]
     pub(crate) redirect_http: Vec<Place>,
@@ -131,6 +149,7 @@ impl ServeOptions {
             listen: self.listen.clone(),
             tls: None,
             redirect_listen: self.redirect_http.clone(),
+            challenges: paf::tls::Challenges::default(),
             admin_listen: self.admin_listen.clone(),
             max_paste: self.max_paste,
             max_expiry: self.max_expiry,
@@ -151,6 +170,24 @@ impl ServeOptions {
             },
             log_clients: self.log_clients,
         }
+    }
+}
+
+/// A name that an authority can certify: letters, digits, dashes and dots, in lower case.
+fn domain(text: &str) -> Result<String, String> {
+    let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+            && bytes[0] != b'-'
+            && bytes[bytes.len() - 1] != b'-'
+    };
+    // The last label of an address is a number, and no name's is.
+    let is_address = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    match name.len() <= 253 && name.split('.').all(is_label) && !is_address {
+        true => Ok(name),
+        false => Err(String::from("a name is like paste.example: no address, no wildcard, no port")),
     }
 }
 
@@ -176,6 +213,15 @@ mod tests {
             (theirs.sweep_every, theirs.log, theirs.log_clients)
         );
     }
+    #[test]
+    fn domains_are_names() {
+        assert_eq!(super::domain(" Paste.Example. ").as_deref(), Ok("paste.example"));
+        assert_eq!(super::domain("xn--bcher-kva.example").as_deref(), Ok("xn--bcher-kva.example"));
+        for bad in ["", "a..b", "*.a.example", "127.0.0.1", "::1", "a.example:443", "-a.example", "bücher.example"] {
+            assert!(super::domain(bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn the_documentation_tells_the_limits_of_http2() {
         let words = include_str!("../../../../docs/serve.md").split_whitespace().collect::<Vec<_>>().join(" ");

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use device::Place;
 use paf::Tls;
-use paf::tls::{Identity, TlsError};
+use paf::tls::{Challenges, Identity, TlsError};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -23,6 +23,7 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// What the server speaks TLS with, and where it came from.
 pub(super) struct Certificates {
     tls: Tls,
+    challenges: Challenges,
     provider: Arc<CryptoProvider>,
     /// Each a certificate's file and its key's.
     files: Vec<(PathBuf, PathBuf)>,
@@ -35,16 +36,30 @@ impl Certificates {
         if certificates != keys {
             return Err(Failure::Pairs { certificates, keys });
         }
-        if certificates == 0 && !options.tls_self_signed {
+        if certificates == 0 && !options.tls_self_signed && options.acme.is_empty() {
             return Ok(None);
         }
         let provider = Arc::new(ring::default_provider());
         let files: Vec<_> = options.tls_cert.iter().cloned().zip(options.tls_key.iter().cloned()).collect();
-        let identities =
-            if files.is_empty() { vec![self_signed(&provider, &options.listen)?] } else { read(&provider, &files)? };
+        let identities = if !options.acme.is_empty() {
+            // Until there is a certificate: a handshake that fails would tell nobody why.
+            vec![self_signed(&provider, options.acme.clone())?.0]
+        } else if files.is_empty() {
+            vec![for_trying_out(&provider, &options.listen)?]
+        } else {
+            read(&provider, &files)?
+        };
         let tickets = ring::Ticketer::new().map_err(|error| Failure::Tls(error.to_string()))?;
         let tls = Tls::new(Arc::clone(&provider), identities).map_err(|error| Failure::Tls(error.to_string()))?;
-        Ok(Some(Self { tls: tls.with_tickets(tickets), provider, files }))
+        let challenges = Challenges::default();
+        let tls = tls.with_tickets(tickets);
+        let tls = if options.acme.is_empty() { tls } else { tls.with_challenges(challenges.clone()) };
+        Ok(Some(Self { tls, challenges, provider, files }))
+    }
+
+    /// What is shown to certificate authorities.
+    pub(super) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// What the server speaks TLS with.
@@ -81,8 +96,7 @@ fn read(provider: &CryptoProvider, files: &[(PathBuf, PathBuf)]) -> Result<Vec<I
 
 /// A certificate for this machine's own name and the addresses that are listened at. Its key is never stored. Its
 /// fingerprint is told, so that a browser's warning can be compared with it.
-fn self_signed(provider: &CryptoProvider, listen: &[Place]) -> Result<Identity, Failure> {
-    let failure = |error: rcgen::Error| Failure::Tls(error.to_string());
+fn for_trying_out(provider: &CryptoProvider, listen: &[Place]) -> Result<Identity, Failure> {
     let mut names = vec![String::from("localhost")];
     let ip = |place: &Place| match place {
         Place::Ip(address) => Some(address.ip()).filter(|ip| !ip.is_unspecified()),
@@ -91,6 +105,20 @@ fn self_signed(provider: &CryptoProvider, listen: &[Place]) -> Result<Identity, 
     let mut addresses: Vec<IpAddr> = listen.iter().filter_map(ip).collect();
     addresses.dedup();
     names.extend(addresses.iter().map(IpAddr::to_string));
+    let (identity, certificate) = self_signed(provider, names)?;
+    let digest = ::ring::digest::digest(&::ring::digest::SHA256, &certificate);
+    let mut fingerprint = String::new();
+    for (i, byte) in digest.as_ref().iter().enumerate() {
+        let colon = if i > 0 { ":" } else { "" };
+        let _ = write!(fingerprint, "{colon}{byte:02X}");
+    }
+    eprintln!("pasteur: a self-signed certificate, SHA-256 fingerprint {fingerprint}");
+    Ok(identity)
+}
+
+/// A certificate that its own key signed, for these names; and its DER.
+fn self_signed(provider: &CryptoProvider, names: Vec<String>) -> Result<(Identity, CertificateDer<'static>), Failure> {
+    let failure = |error: rcgen::Error| Failure::Tls(error.to_string());
     let mut params = CertificateParams::new(names).map_err(failure)?;
     params.distinguished_name.push(DnType::CommonName, "pasteur, self-signed");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -98,13 +126,8 @@ fn self_signed(provider: &CryptoProvider, listen: &[Place]) -> Result<Identity, 
     params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + YEAR;
     let key = KeyPair::generate().map_err(failure)?;
     let certificate = params.self_signed(&key).map_err(failure)?;
-    let digest = ::ring::digest::digest(&::ring::digest::SHA256, certificate.der());
-    let mut fingerprint = String::new();
-    for (i, byte) in digest.as_ref().iter().enumerate() {
-        let colon = if i > 0 { ":" } else { "" };
-        let _ = write!(fingerprint, "{colon}{byte:02X}");
-    }
-    eprintln!("pasteur: a self-signed certificate, SHA-256 fingerprint {fingerprint}");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    Identity::from_der(provider, vec![certificate.der().clone()], key).map_err(|error| Failure::Tls(error.to_string()))
+    let der = certificate.der().clone();
+    let identity = Identity::from_der(provider, vec![der.clone()], key);
+    identity.map(|identity| (identity, der)).map_err(|error| Failure::Tls(error.to_string()))
 }

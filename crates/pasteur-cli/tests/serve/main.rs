@@ -1,6 +1,8 @@
 //! `pasteur serve` as an operator runs it: a process, real sockets, signals, files and exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
+mod acme;
+mod authority;
 mod configuration;
 mod places;
 mod refusals;

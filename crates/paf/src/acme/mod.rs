@@ -1,0 +1,238 @@
+//! Certificates by ACME (RFC 8555): had from an authority, kept, and renewed in time, while the service goes on.
+//!
+//! [`Certifier::run`] is a future to run beside the service. It proves the names by TLS-ALPN-01 (RFC 8737), at the service's own port, or by
+//! HTTP-01, at the port of plain HTTP, through the [`Challenges`] that [`Tls`] and [`Redirect`](crate::Redirect) show. What it
+//! has is kept by a [`Keep`], so that a new start asks for nothing that it has already.
+
+mod certificate;
+mod order;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use device::Clock;
+use instant_acme::{Account, AccountBuilder, AccountCredentials, ChallengeType, NewAccount};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::tls::{Challenges, Tls, TlsError};
+use certificate::Certificate;
+
+/// The name under which the account's key is kept.
+const ACCOUNT: &str = "account.json";
+/// The name under which the certificate and its key are kept, in one so that they always fit.
+const CERTIFICATE: &str = "certificate.pem";
+
+/// How long to wait after each failure in a row; the last for all after it. Let's Encrypt allows five failures an hour.
+const AGAIN: [Duration; 4] =
+    [Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(3600), Duration::from_secs(6 * 3600)];
+
+/// Keeps an account and a certificate from one start to the next. What is kept holds private keys.
+pub trait Keep: Send + Sync + 'static {
+    /// What is kept under this name, if anything is.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    fn load(&self, name: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>>;
+
+    /// Keeps this under this name, in place of what was: all of it or nothing, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    fn save(&self, name: &str, content: &[u8]) -> io::Result<()>;
+}
+
+/// What is to be certified, by whom, and how.
+#[derive(Clone, Debug)]
+pub struct Acme {
+    /// The address of the authority's directory.
+    pub directory: String,
+    /// The names, as `paste.example`; one certificate has them all.
+    pub domains: Vec<String>,
+    /// Where the authority may write to, as `mailto:admin@paste.example`.
+    pub contact: Vec<String>,
+    /// Whether a [`Redirect`](crate::Redirect) shows the challenges at port 80 of every name, so that HTTP-01 may be tried as well.
+    pub by_http: bool,
+}
+
+/// What happened to a certificate.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// The authority signed one, which is served from now on.
+    Obtained {
+        /// How long until it is renewed.
+        renewed_in: Duration,
+    },
+    /// There is none, or it is not renewed yet; what was served before still is.
+    Failed {
+        /// Why.
+        error: &'e AcmeError,
+        /// How long until it is tried again.
+        again_in: Duration,
+    },
+}
+
+/// Why there is no certificate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AcmeError {
+    /// The authority cannot be reached, or refused.
+    #[error("the authority: {0}")]
+    Authority(#[from] instant_acme::Error),
+    /// The authority could not verify a name.
+    #[error("the authority did not find {name} proven{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NotProven {
+        /// The name, or all of them.
+        name: String,
+        /// What the authority says.
+        why: Option<String>,
+    },
+    /// The authority offers no way to prove a name that there is here.
+    #[error("the authority offers {0} neither TLS-ALPN-01 nor, where there is plain HTTP, HTTP-01")]
+    NoChallenge(String),
+    /// A name that no certificate can have, or a key that could not be made.
+    #[error("no certificate can be asked for: {0}")]
+    Request(#[from] rcgen::Error),
+    /// What came, or was kept, is not a certificate with its key.
+    #[error(transparent)]
+    Identity(#[from] TlsError),
+    /// What is kept cannot be read or written.
+    #[error("{name} cannot be kept: {error}")]
+    Keep {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Keeps a service certified.
+pub struct Certifier<K> {
+    acme: Acme,
+    tls: Tls,
+    challenges: Challenges,
+    keep: K,
+    clock: Arc<dyn Clock>,
+    due: Duration,
+}
+
+impl<K: Keep> Certifier<K> {
+    /// For the service that serves with `tls`, which has to show challenges ([`Tls::with_challenges`]); a redirect has to show the same
+    /// ones where names may be proven by HTTP.
+    pub fn new(acme: Acme, tls: Tls, keep: K, clock: Arc<dyn Clock>) -> Self {
+        let challenges = tls.challenges().unwrap_or_default();
+        Self { acme, tls, challenges, keep, clock, due: Duration::ZERO }
+    }
+
+    /// Serves what is kept from an earlier start, if that is for these names, and gives how long until it is renewed. It asks nobody.
+    ///
+    /// # Errors
+    /// [`AcmeError`]: what is kept cannot be read. A certificate is asked for then as if there were none.
+    pub fn load(&mut self) -> Result<Option<Duration>, AcmeError> {
+        let Some(pem) = self.read(CERTIFICATE)? else { return Ok(None) };
+        let certificate = Certificate::read(self.tls.provider(), &pem)?;
+        if !certificate.is_for(&self.acme.domains) {
+            return Ok(None);
+        }
+        self.due = self.serve(certificate)?;
+        Ok(Some(self.due))
+    }
+
+    /// Has certificates signed when they are due, for ever: drop the future to end it. What was served before is served until then.
+    /// `http` makes what requests to the authority are sent with; `tell` hears of every certificate and failure.
+    pub async fn run(
+        mut self,
+        http: impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Send + Sync,
+        tell: impl Fn(Event<'_>) + Send + Sync,
+    ) {
+        let mut failures = 0;
+        loop {
+            self.sleep().await;
+            match self.obtain(&http).await {
+                Ok(due) => {
+                    failures = 0;
+                    self.due = due;
+                    tell(Event::Obtained { renewed_in: due });
+                }
+                Err(error) => {
+                    self.due = AGAIN[failures.min(AGAIN.len() - 1)];
+                    failures += 1;
+                    tell(Event::Failed { error: &error, again_in: self.due });
+                }
+            }
+        }
+    }
+
+    /// Has a certificate signed, keeps it and serves it; gives how long until it is due.
+    async fn obtain(
+        &self,
+        http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
+    ) -> Result<Duration, AcmeError> {
+        let account = self.account(http).await?;
+        let mut ways = vec![ChallengeType::TlsAlpn01];
+        if self.acme.by_http {
+            ways.push(ChallengeType::Http01);
+        }
+        let mut result = Err(AcmeError::NoChallenge(self.acme.domains.join(", ")));
+        for way in ways {
+            // A name that cannot be proven in one way may be in another: ports differ in who can reach them.
+            result = order::certify(&account, &self.acme.domains, &way, self.tls.provider(), &self.challenges).await;
+            self.challenges.clear();
+            match &result {
+                Err(AcmeError::NotProven { .. } | AcmeError::NoChallenge(_)) => {}
+                _ => break,
+            }
+        }
+        let pem = result?;
+        let certificate = Certificate::read(self.tls.provider(), &pem)?;
+        self.save(CERTIFICATE, &pem)?;
+        self.serve(certificate)
+    }
+
+    async fn account(
+        &self,
+        http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
+    ) -> Result<Account, AcmeError> {
+        if let Some(kept) = self.read(ACCOUNT)? {
+            // One that cannot be read is another version's, or damaged; a new account costs nothing.
+            if let Ok(credentials) = serde_json::from_slice::<AccountCredentials>(&kept) {
+                return Ok(http()?.from_credentials(credentials).await?);
+            }
+        }
+        let contact: Vec<&str> = self.acme.contact.iter().map(String::as_str).collect();
+        let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+        let (account, credentials) = http()?.create(&new, self.acme.directory.clone(), None).await?;
+        let json = Zeroizing::new(serde_json::to_vec(&credentials).map_err(instant_acme::Error::from)?);
+        self.save(ACCOUNT, &json)?;
+        Ok(account)
+    }
+
+    fn serve(&self, certificate: Certificate) -> Result<Duration, AcmeError> {
+        let due = certificate.due(self.clock.now());
+        self.tls.replace(vec![certificate.identity])?;
+        Ok(due)
+    }
+
+    fn read(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeError> {
+        self.keep.load(name).map_err(|error| AcmeError::Keep { name, error })
+    }
+
+    fn save(&self, name: &'static str, content: &[u8]) -> Result<(), AcmeError> {
+        self.keep.save(name, content).map_err(|error| AcmeError::Keep { name, error })
+    }
+
+    /// Sleeps until it is due by the clock of the calendar: a machine that was suspended finds itself late, and not on time.
+    async fn sleep(&self) {
+        const LOOK: Duration = Duration::from_secs(3600);
+        let end = self.clock.now().after(self.due.as_secs());
+        loop {
+            let left = Duration::from_secs(end.0.saturating_sub(self.clock.now().0));
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
