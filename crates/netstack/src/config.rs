@@ -1,0 +1,131 @@
+//! What a stack is told of its network, and how much of it a stranger may use.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// An address and the length of its network's prefix, as `10.0.0.2/24` or `fd00::2/64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+}
+
+/// Not an address with a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an address with its network is like 10.0.0.2/24 or fd00::2/64")]
+pub struct CidrError;
+
+impl FromStr for Cidr {
+    type Err = CidrError;
+
+    fn from_str(text: &str) -> Result<Self, CidrError> {
+        let (address, prefix) = text.split_once('/').ok_or(CidrError)?;
+        let address: IpAddr = address.parse().map_err(|_| CidrError)?;
+        let prefix = prefix.parse().map_err(|_| CidrError)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        if prefix > longest || address.is_unspecified() || address.is_multicast() {
+            return Err(CidrError);
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// How a stack is set up. The default has no address.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub(crate) addresses: Vec<Cidr>,
+    pub(crate) gateway4: Option<Ipv4Addr>,
+    pub(crate) gateway6: Option<Ipv6Addr>,
+    pub(crate) limits: Limits,
+}
+
+impl Config {
+    /// How many addresses there may be: smoltcp's own bound, of which IPv6 takes one for itself.
+    pub const MOST_ADDRESSES: usize = 4;
+
+    /// With an address; of more than [`Config::MOST_ADDRESSES`] the rest is left out.
+    #[must_use]
+    pub fn address(mut self, address: Cidr) -> Self {
+        if self.addresses.len() < Self::MOST_ADDRESSES {
+            self.addresses.push(address);
+        }
+        self
+    }
+
+    /// With the router that leads to other networks.
+    #[must_use]
+    pub fn gateway(mut self, gateway: IpAddr) -> Self {
+        match gateway {
+            IpAddr::V4(gateway) => self.gateway4 = Some(gateway),
+            IpAddr::V6(gateway) => self.gateway6 = Some(gateway),
+        }
+        self
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// How much of the stack strangers may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sockets in all: each is [`Limits::receive`] and [`Limits::send`] bytes of memory. A connection that would be one too many is not
+    /// answered, so that its client tries again.
+    pub sockets: usize,
+    /// Connections that have begun and are not complete. One more takes the place of the oldest, which a flood of beginnings fills up and
+    /// an honest client leaves at once.
+    pub half_open: usize,
+    /// Complete connections of a listener that wait to be accepted; more are not answered.
+    pub backlog: usize,
+    /// Bytes of a flow that are received ahead.
+    pub receive: usize,
+    /// Bytes of a flow that are written ahead, and kept until they are acknowledged.
+    pub send: usize,
+    /// How long a peer that answers nothing is waited for, while there is something to be answered.
+    pub silence: Duration,
+    /// How long a flow that its user has left may take to send what it has, and to hear that the other end is done, too.
+    pub leaving: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 2048,
+            half_open: 512,
+            backlog: 1024,
+            receive: 64 * 1024,
+            send: 64 * 1024,
+            silence: Duration::from_secs(120),
+            leaving: Duration::from_secs(60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_is_written() {
+        for text in ["10.0.0.2/24", "fd00::2/64", "192.0.2.1/32", "::1/128"] {
+            assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "10.0.0.2", "10.0.0.2/33", "10.0.0.2/-1", "fd00::/129", "0.0.0.0/0", "224.0.0.1/4", "a/8", "10.0.0/8"]
+        {
+            assert_eq!(text.parse::<Cidr>(), Err(CidrError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! The stack's state, and one step of it: frames in, sockets looked after, frames out.
+
+mod flows;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use device::Ethernet;
+use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
+use smoltcp::time::Instant as Moment;
+use smoltcp::wire::{EthernetAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
+use tokio::time::Instant;
+
+use crate::config::{Config, Limits};
+use crate::segment::{Pair, Segment};
+use crate::wire::Wire;
+
+/// Frames that are taken in before others get their turn.
+const BUDGET: usize = 64;
+/// How often smoltcp is asked for what goes out before frames that came are looked at again.
+const ROUNDS: usize = 64;
+/// How often flows that are ending are looked at where nothing else happens.
+const LOOK: Duration = Duration::from_secs(1);
+/// The ports that connections go out from (RFC 6335 section 6).
+const FIRST_FREE: u16 = 49_152;
+
+/// The stack, as its driver, listeners and flows have it.
+pub(crate) type Shared = Arc<Mutex<Core>>;
+
+pub(crate) fn lock(core: &Shared) -> MutexGuard<'_, Core> {
+    core.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) struct Core {
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    wire: Wire,
+    begun: Instant,
+    limits: Limits,
+    listeners: HashMap<u64, Listening>,
+    flows: HashMap<u64, Entry>,
+    /// Every socket.
+    pairs: HashMap<Pair, Known>,
+    half_open: VecDeque<HalfOpen>,
+    orphans: Vec<Orphan>,
+    /// Flows that have finished writing, and are still held.
+    finishing: Vec<u64>,
+    looked: Instant,
+    next_id: u64,
+    next_port: u16,
+    driver: Option<Waker>,
+    failed: bool,
+}
+
+struct Listening {
+    address: SocketAddr,
+    /// Flows that wait to be accepted.
+    queue: VecDeque<u64>,
+    waker: Option<Waker>,
+}
+
+struct Entry {
+    /// `None` once smoltcp has done with it.
+    handle: Option<SocketHandle>,
+    pair: Pair,
+    since: Instant,
+    finished: bool,
+    /// What came before smoltcp was done, and is not read yet.
+    rest: Vec<u8>,
+}
+
+struct Known {
+    handle: SocketHandle,
+    /// The last acknowledgement that carried nothing.
+    acknowledged: Option<TcpSeqNumber>,
+}
+
+struct HalfOpen {
+    handle: SocketHandle,
+    pair: Pair,
+    listener: u64,
+}
+
+/// A connection that nobody holds any more.
+struct Orphan {
+    handle: SocketHandle,
+    pair: Pair,
+    until: Instant,
+}
+
+/// What a step leaves to do.
+pub(crate) struct Step {
+    /// More frames may have come: others get their turn, then the next step.
+    pub(crate) more: bool,
+    /// Frames wait for the card, which tells when it has room.
+    pub(crate) blocked: bool,
+    /// When the next step is due if nothing happens.
+    pub(crate) wait: Option<Duration>,
+}
+
+impl Core {
+    pub(crate) fn new(ethernet: Box<dyn Ethernet>, seed: u64, config: Config) -> Self {
+        let mut wire = Wire::new(ethernet);
+        let begun = Instant::now();
+        let mut setting = InterfaceConfig::new(EthernetAddress(wire.mac()).into());
+        setting.random_seed = seed;
+        let mut interface = Interface::new(setting, &mut wire, Moment::ZERO);
+        interface.update_ip_addrs(|addresses| {
+            for cidr in &config.addresses {
+                // There is room for as many as a configuration takes.
+                let _ = addresses.push(IpCidr::new(cidr.address.into(), cidr.prefix));
+            }
+        });
+        if let Some(gateway) = config.gateway4 {
+            let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+        }
+        if let Some(gateway) = config.gateway6 {
+            let _ = interface.routes_mut().add_default_ipv6_route(gateway);
+        }
+        Self {
+            interface,
+            sockets: SocketSet::new(Vec::new()),
+            wire,
+            begun,
+            limits: config.limits,
+            listeners: HashMap::new(),
+            flows: HashMap::new(),
+            pairs: HashMap::new(),
+            half_open: VecDeque::new(),
+            orphans: Vec::new(),
+            finishing: Vec::new(),
+            looked: begun,
+            next_id: 0,
+            next_port: FIRST_FREE + (seed >> 50) as u16,
+            driver: None,
+            failed: false,
+        }
+    }
+
+    /// How many sockets there are.
+    pub(crate) fn sockets(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Takes frames in, looks after sockets, and sends.
+    pub(crate) fn step(&mut self, waker: &Waker) -> io::Result<Step> {
+        let now = Instant::now();
+        let moment = self.moment(now);
+        self.driver = Some(waker.clone());
+        self.wire.flush()?;
+        self.interface.poll_maintenance(moment);
+        let mut received = 0;
+        while received < BUDGET {
+            let Some(frame) = self.wire.receive()? else { break };
+            received += 1;
+            self.take_in(frame, moment);
+        }
+        self.settle(now);
+        for _ in 0..ROUNDS {
+            let result = self.interface.poll_egress(moment, &mut self.wire, &mut self.sockets);
+            if result == PollResult::None || self.wire.is_blocked() {
+                break;
+            }
+        }
+        self.settle(now);
+        self.wire.flush()?;
+        self.wire.register(waker);
+        let wait =
+            self.interface.poll_delay(moment, &self.sockets).map(|wait| Duration::from_micros(wait.total_micros()));
+        let look = (!self.orphans.is_empty() || !self.finishing.is_empty()).then_some(LOOK);
+        let wait = match (wait, look) {
+            (Some(wait), Some(look)) => Some(wait.min(look)),
+            (wait, look) => wait.or(look),
+        };
+        Ok(Step { more: received == BUDGET, blocked: self.wire.is_blocked(), wait })
+    }
+
+    fn moment(&self, now: Instant) -> Moment {
+        let micros = now.saturating_duration_since(self.begun).as_micros();
+        Moment::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+
+    fn take_in(&mut self, frame: Vec<u8>, moment: Moment) {
+        let segment = Segment::of(&frame);
+        let begins = match &segment {
+            Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => {
+                match self.begin(segment.pair) {
+                    Some(begins) => begins,
+                    None => return self.wire.discard(frame),
+                }
+            }
+            Some(segment) if self.says_nothing(segment) => return self.wire.discard(frame),
+            _ => false,
+        };
+        self.wire.offer(frame);
+        self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
+        // A beginning that smoltcp did not take, as one that is damaged, leaves its socket for the next.
+        if begins
+            && let Some(last) = self.half_open.back()
+            && self.socket(last.handle).state() == State::Listen
+            && let Some(last) = self.half_open.pop_back()
+        {
+            self.remove(last.handle, &last.pair);
+        }
+    }
+
+    /// Makes the socket for a connection that begins: smoltcp has no backlog, so that each beginning has its own. `Some(false)` where
+    /// nobody listens, which smoltcp tells the client; `None` where there is no room, and the client is to try again.
+    fn begin(&mut self, pair: Pair) -> Option<bool> {
+        let Some((id, listening)) = self.listeners.iter().find(|(_, l)| covers(l.address, pair.0)) else {
+            return Some(false);
+        };
+        let (id, waiting) = (*id, listening.queue.len());
+        if waiting >= self.limits.backlog {
+            return None;
+        }
+        if self.half_open.len() >= self.limits.half_open
+            && let Some(oldest) = self.half_open.pop_front()
+        {
+            self.remove(oldest.handle, &oldest.pair);
+        }
+        if self.sockets() >= self.limits.sockets {
+            return None;
+        }
+        let mut socket = self.new_socket();
+        let (address, port) = (pair.0.ip().into(), pair.0.port());
+        socket.listen(IpListenEndpoint { addr: Some(address), port }).ok()?;
+        let handle = self.add(socket, pair);
+        self.half_open.push_back(HalfOpen { handle, pair, listener: id });
+        Some(true)
+    }
+
+    /// Whether this is an acknowledgement once more, while only the end of a flow is not acknowledged.
+    ///
+    /// smoltcp 0.14 takes the third for a sign of loss, sends nothing since there is no data, and stops its timer: the end would never be
+    /// sent again (`Timer::FastRetransmit` with an empty buffer in `socket/tcp.rs`).
+    fn says_nothing(&mut self, segment: &Segment) -> bool {
+        let (Some(number), Some(known)) = (segment.acknowledges, self.pairs.get_mut(&segment.pair)) else {
+            return false;
+        };
+        let again = known.acknowledged.replace(number) == Some(number);
+        let handle = known.handle;
+        let socket = self.socket(handle);
+        again && socket.send_queue() == 0 && matches!(socket.state(), State::FinWait1 | State::Closing | State::LastAck)
+    }
+
+    /// Moves sockets on whose state has changed.
+    fn settle(&mut self, now: Instant) {
+        self.settle_half_open(now);
+        self.settle_orphans(now);
+        if now.saturating_duration_since(self.looked) >= LOOK {
+            self.looked = now;
+            self.settle_finishing();
+        }
+    }
+
+    fn settle_half_open(&mut self, now: Instant) {
+        let mut at = 0;
+        while let Some(one) = self.half_open.get(at) {
+            match self.socket(one.handle).state() {
+                State::Listen | State::SynReceived => {
+                    at += 1;
+                    continue;
+                }
+                State::Established | State::CloseWait => {
+                    let Some(one) = self.half_open.remove(at) else { return };
+                    let key = self.flow(one.handle, one.pair, now);
+                    match self.listeners.get_mut(&one.listener) {
+                        Some(listening) => {
+                            listening.queue.push_back(key);
+                            if let Some(waker) = listening.waker.take() {
+                                waker.wake();
+                            }
+                        }
+                        None => self.break_off(key),
+                    }
+                }
+                _ => {
+                    if let Some(one) = self.half_open.remove(at) {
+                        self.remove(one.handle, &one.pair);
+                    }
+                }
+            }
+        }
+    }
+
+    fn settle_orphans(&mut self, now: Instant) {
+        let mut at = 0;
+        while let Some(orphan) = self.orphans.get(at) {
+            let (until, handle) = (orphan.until, orphan.handle);
+            let socket = self.sockets.get_mut::<Socket<'_>>(handle);
+            if socket.can_recv() {
+                // Nobody reads this: the other end is told, and not left to write for ever.
+                socket.abort();
+            }
+            // An abort is over once its reset is sent.
+            let is_over = match socket.state() {
+                State::Closed => socket.remote_endpoint().is_none() || now >= until + LOOK,
+                // What the wait is for, segments that come late, is answered with a reset.
+                State::TimeWait => true,
+                _ => false,
+            };
+            if is_over {
+                let orphan = self.orphans.swap_remove(at);
+                self.remove(orphan.handle, &orphan.pair);
+                continue;
+            }
+            if now >= until {
+                socket.abort();
+            }
+            at += 1;
+        }
+    }
+
+    /// Keeps what came over flows that are done: at the end of its TIME-WAIT, smoltcp forgets it, read or not.
+    fn settle_finishing(&mut self) {
+        let mut finishing = std::mem::take(&mut self.finishing);
+        finishing.retain(|key| {
+            let Some(entry) = self.flows.get_mut(key) else { return false };
+            let Some(handle) = entry.handle else { return false };
+            let socket = self.sockets.get_mut::<Socket<'_>>(handle);
+            if socket.state() != State::TimeWait {
+                return socket.is_open();
+            }
+            entry.rest.resize(socket.recv_queue(), 0);
+            let len = socket.recv_slice(&mut entry.rest).unwrap_or(0);
+            entry.rest.truncate(len);
+            entry.handle = None;
+            let pair = entry.pair;
+            self.remove(handle, &pair);
+            false
+        });
+        self.finishing = finishing;
+    }
+
+    // Listeners.
+
+    /// Listens at an address; gives the listener's number, and the address with its port.
+    pub(crate) fn listen(&mut self, mut address: SocketAddr) -> io::Result<(u64, SocketAddr)> {
+        let ip = address.ip();
+        if !ip.is_unspecified() && !self.interface.has_ip_addr(ip) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let is_taken = |at: SocketAddr| self.listeners.values().any(|l| covers(l.address, at) || covers(at, l.address));
+        if address.port() == 0 {
+            let free = (FIRST_FREE..=u16::MAX).find(|port| {
+                address.set_port(*port);
+                !is_taken(address)
+            });
+            free.ok_or(io::ErrorKind::AddrInUse)?;
+        } else if is_taken(address) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        let id = self.id();
+        self.listeners.insert(id, Listening { address, queue: VecDeque::new(), waker: None });
+        Ok((id, address))
+    }
+
+    pub(crate) fn unlisten(&mut self, id: u64) {
+        let Some(listening) = self.listeners.remove(&id) else { return };
+        for key in listening.queue {
+            self.break_off(key);
+        }
+        let (gone, stay) = std::mem::take(&mut self.half_open).into_iter().partition(|one| one.listener == id);
+        self.half_open = stay;
+        for one in Vec::from(gone) {
+            let one: HalfOpen = one;
+            self.abandon(one.handle, one.pair, true);
+        }
+        self.kick();
+    }
+
+    pub(crate) fn poll_accept(&mut self, id: u64, cx: &Context<'_>) -> Poll<io::Result<(u64, SocketAddr)>> {
+        if self.failed {
+            return Poll::Ready(Err(io::ErrorKind::NetworkDown.into()));
+        }
+        let Some(listening) = self.listeners.get_mut(&id) else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        match listening.queue.pop_front() {
+            Some(key) => Poll::Ready(Ok((key, self.ends(key).1))),
+            None => {
+                listening.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    // What nobody holds.
+
+    fn break_off(&mut self, key: u64) {
+        if let Some(Entry { handle: Some(handle), pair, .. }) = self.flows.remove(&key) {
+            self.abandon(handle, pair, true);
+        }
+    }
+
+    fn abandon(&mut self, handle: SocketHandle, pair: Pair, abort: bool) {
+        let socket = self.sockets.get_mut::<Socket<'_>>(handle);
+        if abort || socket.can_recv() || socket.state() == State::SynSent {
+            socket.abort();
+        } else {
+            socket.close();
+        }
+        self.orphans.push(Orphan { handle, pair, until: Instant::now() + self.limits.leaving });
+    }
+
+    /// The card failed: every flow and listener is told.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+        for known in self.pairs.values() {
+            self.sockets.get_mut::<Socket<'_>>(known.handle).abort();
+        }
+        for listening in self.listeners.values_mut() {
+            if let Some(waker) = listening.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    // Sockets.
+
+    fn socket(&self, handle: SocketHandle) -> &Socket<'static> {
+        self.sockets.get::<Socket<'static>>(handle)
+    }
+
+    fn new_socket(&self) -> Socket<'static> {
+        let buffer = |len| SocketBuffer::new(vec![0; len]);
+        let mut socket = Socket::new(buffer(self.limits.receive), buffer(self.limits.send));
+        socket.set_congestion_control(CongestionControl::Cubic);
+        // An answer is written as a whole: waiting for more of it only delays it.
+        socket.set_nagle_enabled(false);
+        let silence = u64::try_from(self.limits.silence.as_millis()).unwrap_or(u64::MAX);
+        socket.set_timeout(Some(smoltcp::time::Duration::from_millis(silence)));
+        socket
+    }
+
+    fn add(&mut self, socket: Socket<'static>, pair: Pair) -> SocketHandle {
+        let handle = self.sockets.add(socket);
+        self.pairs.insert(pair, Known { handle, acknowledged: None });
+        handle
+    }
+
+    fn remove(&mut self, handle: SocketHandle, pair: &Pair) {
+        self.sockets.remove(handle);
+        self.pairs.remove(pair);
+    }
+
+    fn flow(&mut self, handle: SocketHandle, pair: Pair, since: Instant) -> u64 {
+        let key = self.id();
+        self.flows.insert(key, Entry { handle: Some(handle), pair, since, finished: false, rest: Vec::new() });
+        key
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Has the driver look: something is to be sent.
+    fn kick(&mut self) {
+        if let Some(waker) = self.driver.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Whether who listens at `at` is meant by `to`: `[::]` is every address, `0.0.0.0` every one of IPv4.
+fn covers(at: SocketAddr, to: SocketAddr) -> bool {
+    at.port() == to.port() && (at.ip() == to.ip() || at.ip().is_unspecified() && (at.is_ipv6() || to.is_ipv4()))
+}
