@@ -4,7 +4,7 @@
 //! A [`Tree`] says what there is and gives bytes; [`make`] goes over it three times, so that it never holds more of it than a few
 //! segments: once to hash and sketch each file, once to choose the text that segments share, once to compress. [`append`] takes over
 //! what an older image has. [`Writer`] is for a few files in memory, [`Folder`] for a folder of any size, `Git` (feature `git`) for a
-//! commit, here or elsewhere (feature `remote`).
+//! commit, here or elsewhere (feature `remote`). `Mount` (feature `mount`) shows an image as a file system.
 
 mod arrange;
 mod base;
@@ -18,6 +18,8 @@ mod git;
 mod index;
 mod make;
 mod media;
+#[cfg(feature = "mount")]
+mod mount;
 mod options;
 mod pack;
 mod parallel;
@@ -35,6 +37,8 @@ pub use folder::{Folder, image_of_folder};
 pub use git::Git;
 pub use make::{Made, Stage, append, make};
 pub use media::media_type;
+#[cfg(feature = "mount")]
+pub use mount::{Mount, Unmount};
 pub use options::{Options, Profile, Times};
 pub use tree::{Node, NodeKind, Tree};
 pub use writer::Writer;

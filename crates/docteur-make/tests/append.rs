@@ -132,27 +132,6 @@ fn a_damaged_image_is_told_and_never_taken_over() {
     assert!(told > old.len() / 2);
 }
 
-#[test]
-fn the_command_takes_an_older_image() {
-    let place = tempfile::tempdir().unwrap();
-    let at = |name: &str| place.path().join(name);
-    std::fs::create_dir(at("folder")).unwrap();
-    std::fs::write(at("folder/page"), text(1, 9_000)).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docteur"));
-        command.current_dir(place.path()).args(arguments).output().unwrap()
-    };
-    assert!(run(&["make", "folder", "old.img", "--time", "5"]).status.success());
-    assert!(run(&["make", "folder", "new.img", "--time", "5", "--append", "old.img"]).status.success());
-    assert!(std::fs::read(at("old.img")).unwrap() == std::fs::read(at("new.img")).unwrap());
-    // An image may take its own place.
-    std::fs::write(at("folder/more"), text(2, 9_000)).unwrap();
-    assert!(run(&["make", "folder", "old.img", "--time", "5", "--append", "old.img"]).status.success());
-    assert_eq!(run(&["cat", "old.img", "more"]).stdout, text(2, 9_000));
-    let refused = run(&["make", "folder", "new.img", "--append", "folder/page"]);
-    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("folder/page"));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 

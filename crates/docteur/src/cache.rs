@@ -75,6 +75,13 @@ impl Cache {
         Self { root: self.root, base: self.base.clone(), ..Self::new(self.budget) }
     }
 
+    /// Takes the base of another cache of the same image, in place of its own.
+    #[cfg(feature = "std")]
+    pub(crate) fn adopt(&mut self, seed: &Self) {
+        self.root = seed.root;
+        self.base.clone_from(&seed.base);
+    }
+
     /// Forgets everything but the base. The memory of one segment is kept, to be used again.
     pub fn clear(&mut self) {
         self.pages.clear();

@@ -35,6 +35,8 @@ mod image;
 mod keys;
 pub mod layout;
 #[cfg(feature = "std")]
+mod pool;
+#[cfg(feature = "std")]
 mod reader;
 mod source;
 mod walk;
@@ -45,6 +47,8 @@ pub use error::{Defect, Error};
 pub use image::{Image, Limits};
 pub use keys::{Key, Keys, What};
 pub use layout::{Attribute, Codec, Content, Encoding, Entry, Kind, Metadata, Time};
+#[cfg(feature = "std")]
+pub use pool::Pool;
 #[cfg(feature = "std")]
 pub use reader::Reader;
 #[cfg(all(feature = "std", unix))]

@@ -18,7 +18,7 @@ const TOOLCHAIN: &str = "1.95.0";
 pub(super) fn run(bench: &mut Bench) -> Result<()> {
     setup::programs(&[("mksquashfs", "squashfs-tools"), ("git", "git")])?;
     let source = documentation(bench.quick)?;
-    shell::run(shell::cargo().args(["build", "--release", "--package", "docteur-make"]))?;
+    shell::run(shell::cargo().args(["build", "--release", "--package", "docteur-cli"]))?;
     let squashfs = squashfs(bench, &source)?;
     let git = git(bench, &source)?;
     let known = !bench.quick && shell::output(Command::new("rustc").arg("-V")).is_some_and(|v| v.contains(TOOLCHAIN));

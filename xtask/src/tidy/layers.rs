@@ -6,7 +6,7 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Every crate's layer. A crate depends only on crates of smaller layers.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 16] = [
     ("multipart-form", 0),
     ("docteur", 0),
     ("api", 0),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, u8); 15] = [
     ("libos", 3),
     ("pasteur-cli", 4),
     ("pasteur-web", 4),
+    ("docteur-cli", 4),
     ("pasteur-unikernel", 4),
 ];
 

@@ -4,8 +4,13 @@
 pub(crate) mod repository;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::{self, Cursor};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use docteur::{Attribute, Time};
 use docteur_make::{Node, NodeKind, Options, Tree, make};
@@ -105,6 +110,25 @@ pub(crate) fn build(tree: &InMemory, options: &Options) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
     make(tree, options, &mut out, Path::new("memory"), |_| {}).unwrap();
     out.into_inner()
+}
+
+/// A folder with one of everything.
+pub(crate) fn fill(folder: &Path) {
+    fs::create_dir_all(folder.join("deep/er/.hidden")).unwrap();
+    fs::create_dir(folder.join("empty")).unwrap();
+    fs::write(folder.join("deep/file"), text(1, 9_000)).unwrap();
+    fs::write(folder.join("deep/twin"), text(1, 9_000)).unwrap();
+    fs::write(folder.join("deep/er/nothing"), b"").unwrap();
+    fs::write(folder.join(OsStr::from_bytes(b"\xff\n")), text(2, 100)).unwrap();
+    fs::write(folder.join("run"), b"#!/bin/sh\n").unwrap();
+    fs::set_permissions(folder.join("run"), fs::Permissions::from_mode(0o750)).unwrap();
+    fs::hard_link(folder.join("deep/file"), folder.join("hard")).unwrap();
+    symlink("deep/../nowhere", folder.join("soft")).unwrap();
+    symlink(".", folder.join("loop")).unwrap();
+    for (path, time) in [("deep/file", 5), ("run", 2_000_000_000), ("deep", 77)] {
+        let time = UNIX_EPOCH + Duration::new(time, 123);
+        File::open(folder.join(path)).unwrap().set_modified(time).unwrap();
+    }
 }
 
 fn generator(seed: u64) -> impl FnMut(usize) -> usize {

@@ -1,6 +1,7 @@
 //! Commits of repositories that the test makes, held against `git archive`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../../docteur-make/tests/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;

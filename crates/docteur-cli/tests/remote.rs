@@ -2,6 +2,7 @@
 //! the same commit in the local repository.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../../docteur-make/tests/support/mod.rs"]
 mod support;
 
 use std::fs;

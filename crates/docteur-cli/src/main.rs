@@ -1,8 +1,10 @@
-//! The command `docteur`: makes images and looks into them.
+//! The command `docteur`: makes images, looks into them, mounts and serves them.
 
 mod bench;
 mod look;
 mod make;
+#[cfg(feature = "mount")]
+mod mount;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -70,6 +72,14 @@ enum Command {
         /// The second
         b: PathBuf,
     },
+    /// Show an image as a read-only file system, until it is unmounted or a signal ends it
+    #[cfg(feature = "mount")]
+    Mount {
+        /// The image
+        image: PathBuf,
+        /// An empty folder
+        folder: PathBuf,
+    },
     /// Measure reads of random files, and print JSON
     Bench(bench::Arguments),
 }
@@ -85,6 +95,8 @@ fn main() -> ExitCode {
             look::extract(&image, &folder, docteur_make::Trust { attributes, paths, bytes })
         }
         Command::Diff { a, b } => look::diff(&a, &b),
+        #[cfg(feature = "mount")]
+        Command::Mount { image, folder } => mount::run(&image, &folder),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
