@@ -5,6 +5,7 @@ mod look;
 mod make;
 #[cfg(feature = "mount")]
 mod mount;
+mod serve;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ enum Command {
         /// An empty folder
         folder: PathBuf,
     },
+    /// Serve an image as a web site, by HTTP
+    Serve(serve::Arguments),
     /// Measure reads of random files, and print JSON
     Bench(bench::Arguments),
 }
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Diff { a, b } => look::diff(&a, &b),
         #[cfg(feature = "mount")]
         Command::Mount { image, folder } => mount::run(&image, &folder),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

@@ -1,0 +1,329 @@
+//! The handler: files of an image, by paf's answers for static files.
+//!
+//! What is asked for often is kept decoded, up to a bound; a long file is decoded as it is sent. Decoding is done where the request
+//! is: it is the processor's work, and takes at most the time of one segment.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use docteur::{Content, Encoding, FileSource, Image, Kind, Pool};
+use docteur_make::media_type;
+use http::header::{ALLOW, CONTENT_LENGTH, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use paf::files::{Coding, File};
+
+use super::kept::Kept;
+
+/// Contents up to this many bytes are decoded as a whole, and kept.
+const WHOLE: u64 = 256 << 10;
+/// Bytes of a longer one that are decoded and sent at once.
+const PIECE: usize = 64 << 10;
+/// About what is taken by a path that is kept, beside its length.
+const PATH: usize = 256;
+/// The page for paths that are not there, if the image has one.
+const MISSING: &[u8] = b"404.html";
+
+/// Digits of the root in a tag: enough to tell images apart.
+const DIGITS: usize = 32;
+
+/// What is served.
+#[derive(Clone)]
+pub(super) struct Site(Arc<Shared>);
+
+struct Shared {
+    pool: Pool<FileSource>,
+    root: String,
+    found: Mutex<Kept<Vec<u8>, Arc<Found>>>,
+    contents: Mutex<Kept<Content, Bytes>>,
+    tell: fn(&str),
+}
+
+/// What a path leads to.
+enum Found {
+    Folder,
+    File { media_type: String, content: Content, encodings: Vec<(Coding, Content)> },
+}
+
+/// Why there is no answer: it was told.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the image is damaged")]
+pub(super) struct Damaged;
+
+impl Site {
+    /// Serves `image` with `threads` threads, and keeps about `cache` bytes. `tell` gets a line about each damage.
+    pub(super) fn new(image: Image<FileSource>, threads: usize, cache: usize, tell: fn(&str)) -> Self {
+        let root = super::super::hex(&image.root()).chars().take(DIGITS).collect();
+        // Half for contents, a sixteenth for paths, the rest for segments and index blocks that are decoded in part.
+        let each = (cache / 2 - cache / 16) / threads.max(1);
+        Self(Arc::new(Shared {
+            pool: Pool::new(image, threads, each),
+            root,
+            found: Mutex::new(Kept::new(cache / 16)),
+            contents: Mutex::new(Kept::new(cache / 2)),
+            tell,
+        }))
+    }
+
+    fn answer(&self, request: &Request<paf::http::Body>) -> Result<Response<Option<Sending>>, Damaged> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = bare(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Ok(response);
+        }
+        let asked = request.uri().path();
+        let Some(path) = decoded(asked) else { return self.missing(request) };
+        let Some(path) = path.strip_prefix(b"/") else { return self.missing(request) };
+        let found = match path.strip_suffix(b"/") {
+            Some(folder) => self.find(&[folder, b"/index.html"].concat())?,
+            None if path.is_empty() => self.find(b"index.html")?,
+            None => self.find(path)?,
+        };
+        match found.as_deref() {
+            // So that the page's own links lead into its folder.
+            Some(Found::Folder) if !path.is_empty() && !path.ends_with(b"/") => {
+                let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+                let mut response = bare(StatusCode::MOVED_PERMANENTLY);
+                if let Ok(place) = HeaderValue::try_from(format!("{asked}/{query}")) {
+                    response.headers_mut().insert(LOCATION, place);
+                }
+                Ok(response)
+            }
+            Some(Found::File { .. }) => {
+                let file = found.as_deref().and_then(|found| self.file(found)).ok_or(Damaged)?;
+                Ok(file.answer(request.method(), request.headers()))
+            }
+            _ => self.missing(request),
+        }
+    }
+
+    fn missing(&self, request: &Request<paf::http::Body>) -> Result<Response<Option<Sending>>, Damaged> {
+        let page = self.find(MISSING)?.and_then(|found| self.file(&found));
+        let Some(page) = page else { return Ok(bare(StatusCode::NOT_FOUND)) };
+        let mut response = page.unconditional(request.method(), request.headers());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        Ok(response)
+    }
+
+    fn find(&self, path: &[u8]) -> Result<Option<Arc<Found>>, Damaged> {
+        if let Some(found) = locked(&self.0.found).get(path) {
+            return Ok(Some(found));
+        }
+        let entry =
+            self.0.pool.with(|image, cache| image.find(cache, path)).map_err(|error| self.damaged(path, &error))?;
+        let Some(entry) = entry else { return Ok(None) };
+        let found = match entry.kind {
+            Kind::Directory => Found::Folder,
+            Kind::File(content) => {
+                let name = || media_type(&String::from_utf8_lossy(path)).to_owned();
+                let encodings = entry.encodings.iter().filter_map(|(named, content)| Some((coding(*named)?, *content)));
+                Found::File {
+                    media_type: entry.media_type.unwrap_or_else(name),
+                    content,
+                    encodings: encodings.collect(),
+                }
+            }
+            // A link may lead anywhere: it is not followed.
+            Kind::Symlink(_) => return Ok(None),
+        };
+        let found = Arc::new(found);
+        locked(&self.0.found).put(path.to_vec(), Arc::clone(&found), PATH + 2 * path.len());
+        Ok(Some(found))
+    }
+
+    /// `None` where it is none, or has a type that is no header value.
+    fn file(&self, found: &Found) -> Option<File<Stored>> {
+        let Found::File { media_type, content, encodings } = found else { return None };
+        // In one image a place and a size are one content.
+        let tag =
+            |content: &Content| format!("{}-{}-{}-{}", self.0.root, content.segment, content.offset, content.size);
+        let stored = |content: &Content| Stored { site: self.clone(), content: *content };
+        let mut file = File::new(media_type, stored(content), &tag(content)).ok()?;
+        for (coding, content) in encodings {
+            file = file.also(*coding, stored(content), &tag(content)).ok()?;
+        }
+        Some(file)
+    }
+
+    /// The bytes of a content from `offset` on: all that is wanted, or a piece of it.
+    fn read(&self, content: &Content, wanted: Range<u64>) -> Result<Bytes, Damaged> {
+        let read = |offset, len| {
+            self.0.pool.with(|image, cache| {
+                let mut bytes = vec![0; len];
+                let read = image.read(cache, content, offset, &mut bytes)?;
+                bytes.truncate(read);
+                Ok(Bytes::from(bytes))
+            })
+        };
+        let told = |error: docteur::Error<std::io::Error>| self.damaged(b"", &error);
+        if content.size > WHOLE {
+            let len = usize::try_from(wanted.end - wanted.start).unwrap_or(PIECE).min(PIECE);
+            return read(wanted.start, len).map_err(told);
+        }
+        let kept = locked(&self.0.contents).get(content);
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = read(0, content.size as usize).map_err(told)?;
+                locked(&self.0.contents).put(*content, bytes.clone(), bytes.len() + PATH);
+                bytes
+            }
+        };
+        let bound = |at: u64| (at as usize).min(bytes.len());
+        Ok(bytes.slice(bound(wanted.start)..bound(wanted.end)))
+    }
+
+    fn damaged(&self, path: &[u8], error: &docteur::Error<std::io::Error>) -> Damaged {
+        (self.0.tell)(&if path.is_empty() { error.to_string() } else { format!("/{}: {error}", path.escape_ascii()) });
+        Damaged
+    }
+}
+
+impl tower_service::Service<Request<paf::http::Body>> for Site {
+    type Response = Response<Sending>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<paf::http::Body>) -> Self::Future {
+        let answer = match self.answer(&request) {
+            // The first piece tells, before anything is sent, whether there is something to send.
+            Ok(response) if response.body().as_ref().is_none_or(|body| body.first.is_ok()) => response,
+            _ => bare(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        ready(Ok(answer.map(|body| body.unwrap_or_else(|| Sending::nothing(self)))))
+    }
+}
+
+/// A content in the image.
+struct Stored {
+    site: Site,
+    content: Content,
+}
+
+impl paf::files::Content for Stored {
+    type Body = Sending;
+
+    fn len(&self) -> u64 {
+        self.content.size
+    }
+
+    fn read(&self, range: Range<u64>) -> Sending {
+        let first = self.site.read(&self.content, range.clone());
+        Sending { site: self.site.clone(), content: self.content, left: range, first: first.map(Some) }
+    }
+}
+
+/// A part of a content, decoded as it is sent. If it cannot be, the connection is broken off, so that the client sees that something is
+/// missing.
+pub(super) struct Sending {
+    site: Site,
+    content: Content,
+    left: Range<u64>,
+    first: Result<Option<Bytes>, Damaged>,
+}
+
+impl Sending {
+    fn nothing(site: &Site) -> Self {
+        Self { site: site.clone(), content: Content::default(), left: 0..0, first: Ok(None) }
+    }
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = Damaged;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Damaged>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let first = match &mut self.first {
+            Ok(first) => Ok(first.take()),
+            Err(damaged) => Err(*damaged),
+        };
+        let piece = match first {
+            Ok(Some(piece)) => Ok(piece),
+            Ok(None) => self.site.read(&self.content, self.left.clone()),
+            Err(damaged) => Err(damaged),
+        };
+        Poll::Ready(Some(match piece {
+            Ok(piece) if !piece.is_empty() => {
+                self.left.start += piece.len() as u64;
+                Ok(Frame::data(piece))
+            }
+            _ => {
+                self.left = 0..0;
+                Err(Damaged)
+            }
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.end.saturating_sub(self.left.start))
+    }
+}
+
+fn bare(status: StatusCode) -> Response<Option<Sending>> {
+    let mut response = Response::new(None);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+/// `None` of an encoding that HTTP has no name for.
+fn coding(encoding: Encoding) -> Option<Coding> {
+    Some(match encoding {
+        Encoding::Brotli => Coding::Brotli,
+        Encoding::Zstd => Coding::Zstd,
+        Encoding::Gzip => Coding::Gzip,
+        _ => return None,
+    })
+}
+
+/// A path without its percent signs (RFC 3986 section 2.1): names are any bytes. `None` where a sign has no two digits.
+fn decoded(path: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte == b'%' {
+            let ([high, low], after) = rest.split_first_chunk::<2>()?;
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            bytes.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
+            rest = after;
+        } else {
+            bytes.push(byte);
+        }
+    }
+    Some(bytes)
+}
+
+/// What a mutex holds, also after a thread that held it panicked: the worst is that something is not kept.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_signs_stand_for_any_byte() {
+        assert_eq!(decoded("/a%20b%FF").as_deref(), Some(&b"/a b\xff"[..]));
+        for malformed in ["/%", "/%2", "/%zz", "/%+1"] {
+            assert_eq!(decoded(malformed), None, "{malformed}");
+        }
+    }
+}

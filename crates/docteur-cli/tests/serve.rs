@@ -1,0 +1,281 @@
+//! Images as web sites, asked over sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../docteur-make/tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{noise, text};
+
+const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
+
+/// A server, which is ended with the test.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn new(image: &Path) -> Self {
+        let mut process = Command::new(DOCTEUR)
+            .arg("serve")
+            .arg(image)
+            .args(["--listen", "127.0.0.1:0", "--cache", "4"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        Self { process, address }
+    }
+
+    fn stop(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    /// Waits for the process; its exit code and what it told.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut told = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        (self.process.wait().unwrap().code(), told)
+    }
+
+    /// The most memory it has had, in KiB.
+    fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    fn connect(&self) -> BufReader<TcpStream> {
+        BufReader::new(TcpStream::connect(&self.address).unwrap())
+    }
+
+    fn get(&self, path: &str, lines: &str) -> Answer {
+        ask(&mut self.connect(), "GET", path, lines)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn said(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+fn send(flow: &mut BufReader<TcpStream>, method: &str, path: &str, lines: &str) {
+    flow.get_mut().write_all(format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{lines}\r\n").as_bytes()).unwrap();
+}
+
+fn head(flow: &mut BufReader<TcpStream>) -> Answer {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        flow.read_line(&mut line).unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        lines.push(line.trim().to_owned());
+    }
+    let status = lines.remove(0).split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.iter().map(|line| line.split_once(": ").unwrap());
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    Answer { status, headers, body: Vec::new() }
+}
+
+fn ask(flow: &mut BufReader<TcpStream>, method: &str, path: &str, lines: &str) -> Answer {
+    send(flow, method, path, lines);
+    let mut answer = head(flow);
+    if method != "HEAD" && answer.status != 304 {
+        answer.body = vec![0; answer.said("content-length").parse().unwrap()];
+        flow.read_exact(&mut answer.body).unwrap();
+    }
+    answer
+}
+
+fn make(source: &Path, image: &Path, more: &[&str]) {
+    let made =
+        Command::new(DOCTEUR).arg("make").args([source, image]).args(["--level", "1"]).args(more).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[test]
+fn a_site_is_served_as_it_was_packed() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir_all(at("source/deep/er")).unwrap();
+    fs::write(at("source/index.html"), text(1, 9_000)).unwrap();
+    fs::write(at("source/404.html"), b"<p>not here").unwrap();
+    fs::write(at("source/deep/index.html"), text(2, 20_000)).unwrap();
+    fs::write(at("source/deep/er/a b\u{e9}.css"), text(3, 500)).unwrap();
+    fs::write(at("source/deep/empty"), b"").unwrap();
+    fs::write(at("source/long"), noise(4, 3_000_000)).unwrap();
+    make(&at("source"), &at("image"), &["--web", "--segment", "65536"]);
+    let server = Server::new(&at("image"));
+
+    for (path, file, media_type) in [
+        ("/", "index.html", "text/html; charset=utf-8"),
+        ("/index.html", "index.html", "text/html; charset=utf-8"),
+        ("/deep/", "deep/index.html", "text/html; charset=utf-8"),
+        ("/deep/er/a%20b%C3%A9.css?x=y", "deep/er/a b\u{e9}.css", "text/css; charset=utf-8"),
+        ("/deep/empty", "deep/empty", "application/octet-stream"),
+        ("/long", "long", "application/octet-stream"),
+    ] {
+        let (answer, wanted) = (server.get(path, ""), fs::read(at("source").join(file)).unwrap());
+        assert_eq!((answer.status, answer.said("content-type")), (200, media_type), "{path}");
+        assert!(answer.body == wanted, "{path}");
+        let head = ask(&mut server.connect(), "HEAD", path, "");
+        assert_eq!(head.said("content-length"), wanted.len().to_string());
+        let again = server.get(path, &format!("if-none-match: {}\r\n", answer.said("etag")));
+        assert_eq!(again.status, 304, "{path}");
+    }
+
+    let moved = server.get("/deep?q=1", "");
+    assert_eq!((moved.status, moved.said("location")), (301, "/deep/?q=1"));
+    for path in [
+        "/missing",
+        "/deep/er/",
+        "/deep/index.html/",
+        "//index.html",
+        "/../index.html",
+        "/%",
+        "/deep/%2e%2e/index.html",
+    ] {
+        let missing = server.get(path, "");
+        assert_eq!((missing.status, missing.body.as_slice()), (404, &b"<p>not here"[..]), "{path}");
+    }
+    let refused = ask(&mut server.connect(), "DELETE", "/", "");
+    assert_eq!((refused.status, refused.said("allow")), (405, "GET, HEAD"));
+
+    let part = server.get("/long", "range: bytes=1234567-2345678\r\n");
+    assert_eq!((part.status, part.said("content-range")), (206, "bytes 1234567-2345678/3000000"));
+    assert!(part.body == noise(4, 3_000_000)[1_234_567..=2_345_678]);
+    assert_eq!(server.get("/long", "range: bytes=3000000-\r\n").status, 416);
+
+    let packed = server.get("/deep/", "accept-encoding: gzip\r\n");
+    assert_eq!((packed.said("content-encoding"), packed.said("vary")), ("gzip", "accept-encoding"));
+    let mut unpack = Command::new("gzip").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    unpack.stdin.take().unwrap().write_all(&packed.body).unwrap();
+    assert!(unpack.wait_with_output().unwrap().stdout == text(2, 20_000));
+    assert_eq!(server.get("/deep/", "accept-encoding: br\r\n").said("content-encoding"), "br");
+    assert_ne!(packed.said("etag"), server.get("/deep/", "").said("etag"));
+
+    server.stop();
+    assert_eq!(server.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn many_clients_at_once_get_long_files_in_little_memory() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("source")).unwrap();
+    for n in 0..200 {
+        fs::write(at(&format!("source/{n}")), text(n, 3_000 + n as usize * 97)).unwrap();
+    }
+    let long = [text(7, 1_000_000), noise(8, 100_000)].concat().repeat(10);
+    fs::write(at("source/long"), &long).unwrap();
+    fs::File::create(at("source/huge")).unwrap().set_len(120 << 20).unwrap();
+    make(&at("source"), &at("image"), &["--segment", "262144"]);
+    let server = Server::new(&at("image"));
+    thread::scope(|scope| {
+        for client in 0..64_u64 {
+            let (server, long) = (&server, &long);
+            scope.spawn(move || {
+                let mut flow = server.connect();
+                for n in (0..40).map(|n| (n * 37 + client * 11) % 200) {
+                    let answer = ask(&mut flow, "GET", &format!("/{n}"), "");
+                    assert!(answer.status == 200 && answer.body == text(n, 3_000 + n as usize * 97), "{n}");
+                }
+                if client % 8 == 0 {
+                    assert!(ask(&mut flow, "GET", "/long", "").body == *long);
+                    assert_eq!(ask(&mut flow, "GET", "/huge", "range: bytes=-70000000\r\n").body.len(), 70_000_000);
+                }
+            });
+        }
+    });
+    // Of 8 times 81 MB, a cache of 4 MiB, the program itself and what is on its way.
+    assert!(server.peak() < 64 << 10, "{} KiB", server.peak());
+
+    // Who is being answered when it is told to stop gets the rest.
+    let mut flow = server.connect();
+    send(&mut flow, "GET", "/long", "");
+    let answer = head(&mut flow);
+    assert_eq!(answer.said("content-length"), long.len().to_string());
+    server.stop();
+    let mut all = Vec::new();
+    flow.read_to_end(&mut all).unwrap();
+    assert!(all == long);
+    assert_eq!(server.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn damage_is_told_and_never_a_wrong_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("source")).unwrap();
+    fs::write(at("source/good"), text(1, 3_000)).unwrap();
+    fs::write(at("source/short"), noise(2, 9_000)).unwrap();
+    fs::write(at("source/long"), noise(3, 900_000)).unwrap();
+    make(&at("source"), &at("image"), &["--segment", "4096", "--no-arrange"]);
+    let mut bytes = fs::read(at("image")).unwrap();
+    for (wanted, from) in [(noise(2, 9_000), 5_000), (noise(3, 900_000), 600_000)] {
+        // Noise is stored as it is.
+        let found = bytes.windows(20).position(|window| *window == wanted[from..from + 20]).unwrap();
+        bytes[found] ^= 1;
+    }
+    fs::write(at("image"), &bytes).unwrap();
+    let server = Server::new(&at("image"));
+    assert_eq!(server.get("/good", "").body, text(1, 3_000));
+    let refused = server.get("/short", "");
+    assert_eq!((refused.status, refused.body.len()), (500, 0));
+
+    // What was sent already cannot be taken back: the connection ends before the length that was said.
+    let mut flow = server.connect();
+    send(&mut flow, "GET", "/long", "");
+    assert_eq!(head(&mut flow).said("content-length"), "900000");
+    let mut got = Vec::new();
+    let _ = flow.read_to_end(&mut got);
+    assert!(got.len() < 600_000 && noise(3, 900_000).starts_with(&got), "{}", got.len());
+    server.stop();
+    let (code, told) = server.end();
+    assert_eq!(code, Some(0));
+    assert_eq!(told.matches("the image is damaged at byte").count(), 2, "{told}");
+}
+
+#[test]
+fn what_cannot_be_served_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("source")).unwrap();
+    fs::write(at("source/file"), b"file").unwrap();
+    make(&at("source"), &at("image"), &[]);
+    let address = taken.local_addr().unwrap().to_string();
+    for (image, why) in [("image", "in use"), ("source/file", "magic")] {
+        let out = Command::new(DOCTEUR).arg("serve").arg(at(image)).args(["--listen", &address]).output().unwrap();
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(2) && told.contains(why), "{told}");
+    }
+}
