@@ -132,7 +132,10 @@ fn print(page: &[u8]) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // `pasteur man | head` is no failure.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("pasteur: cannot write to standard output: {e}");
+            ExitCode::from(7)
+        }
     }
 }
 

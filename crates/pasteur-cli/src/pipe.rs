@@ -1,6 +1,7 @@
 //! A reader that works ahead in its own thread: sealing goes on while another thread sends, fetching while another
 //! opens. At most [`BLOCKS`] blocks exist, whatever the length.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -9,6 +10,8 @@ use std::thread;
 const BLOCK: usize = 256 * 1024;
 /// How many blocks wait at most.
 const BLOCKS: usize = 6;
+/// How much may be waited for: less than all blocks, which would wait for each other.
+const HELD: usize = BLOCK * (BLOCKS - 2);
 
 /// What another thread has read ahead. Dropping it ends that thread at its next block.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Ahead {
     empty: SyncSender<Vec<u8>>,
     block: Vec<u8>,
     at: usize,
+    /// What was waited for and is not read yet.
+    held: VecDeque<io::Result<Vec<u8>>>,
     ended: bool,
 }
 
@@ -31,7 +36,21 @@ impl Ahead {
         }
         let work = move || run(reader, &from_reader, &to_reader);
         thread::Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(work)?;
-        Ok(Self { full, empty, block: Vec::new(), at: 0, ended: false })
+        Ok(Self { full, empty, block: Vec::new(), at: 0, held: VecDeque::new(), ended: false })
+    }
+
+    /// Waits until so many bytes are there, or their end; at most [`HELD`].
+    pub(crate) fn wait_for(&mut self, bytes: usize) {
+        let mut there = self.held.iter().flatten().map(Vec::len).sum::<usize>();
+        while there < bytes.min(HELD) {
+            let Ok(block) = self.full.recv() else { return };
+            let len = block.as_ref().map_or(0, Vec::len);
+            self.held.push_back(block);
+            if len == 0 {
+                return;
+            }
+            there += len;
+        }
     }
 }
 
@@ -43,7 +62,8 @@ impl Read for Ahead {
             if spent.capacity() > 0 {
                 let _ = self.empty.try_send(spent);
             }
-            match self.full.recv() {
+            let next = self.held.pop_front().map_or_else(|| self.full.recv(), Ok);
+            match next {
                 Ok(Ok(block)) => {
                     self.ended = block.is_empty();
                     self.block = block;
@@ -96,6 +116,19 @@ mod tests {
             ahead.read_to_end(&mut read).unwrap();
             assert!(read == bytes, "{length}");
             assert_eq!(ahead.read(&mut [0; 4]).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn what_was_waited_for_is_read_after_it() {
+        for length in [0, 1, BLOCK + 1, 9 * BLOCK + 7] {
+            let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let mut ahead = Ahead::start("test", io::Cursor::new(bytes.clone())).unwrap();
+            ahead.wait_for(1);
+            ahead.wait_for(usize::MAX);
+            let mut read = Vec::new();
+            ahead.read_to_end(&mut read).unwrap();
+            assert!(read == bytes, "{length}");
         }
     }
 

@@ -110,15 +110,16 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
             signals.stop().await;
             stop.pull();
         });
-        if let Some(certificates) = certificates {
-            let mut hangups = host::Hangups::new().map_err(Failure::Runtime)?;
-            tokio::spawn(async move {
-                loop {
-                    hangups.next().await;
+        // A terminal that closes sends it as well, and is no reason to end.
+        let mut hangups = host::Hangups::new().map_err(Failure::Runtime)?;
+        tokio::spawn(async move {
+            loop {
+                hangups.next().await;
+                if let Some(certificates) = &certificates {
                     certificates.reload();
                 }
-            });
-        }
+            }
+        });
         pasteur::serve(&sockets, store, site, clock, Arc::new(Entropy), config, control).await.map_err(Failure::Serve)
     });
     lines.finish();

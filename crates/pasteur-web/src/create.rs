@@ -93,6 +93,7 @@ impl Page {
             event.prevent_default();
             spawn_local(page.clone().create());
         });
+        self.done.kept.guard(&dom::window()?, || false);
         let page = self.clone();
         leaving::wipe_when_left(move || {
             page.text.set_value("");
@@ -150,6 +151,8 @@ impl Page {
 
     async fn create(self: Rc<Self>) {
         dom::show(&self.form, false);
+        // To leave now is to give up what is being sealed and sent.
+        self.done.kept.only_copy();
         let made = self.make().await;
         self.panel.end();
         match made {
@@ -160,6 +163,7 @@ impl Page {
                 self.done.show(&link, created, &header);
             }
             Err(trouble) => {
+                self.done.kept.saved();
                 dom::show(&self.form, true);
                 self.panel.tell(&trouble);
                 let _ = self.submit.focus();

@@ -10,6 +10,7 @@ use envelope::Link;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlInputElement};
 
+use crate::kept::Kept;
 use crate::panel::Panel;
 use crate::trouble::Trouble;
 use crate::{amounts, client, clipboard, dom};
@@ -26,6 +27,8 @@ pub(crate) struct Done {
     dialog: HtmlDialogElement,
     /// What Delete deletes. It is kept in this page's memory and nowhere else.
     created: Rc<RefCell<Option<(Id, Token)>>>,
+    /// A link that nobody has copied is nowhere else.
+    pub(crate) kept: Kept,
 }
 
 impl Done {
@@ -39,6 +42,7 @@ impl Done {
             facts: dom::by_id("facts")?,
             dialog: dom::by_id("confirm")?,
             created: Rc::default(),
+            kept: Kept::default(),
         };
         done.watch()?;
         Ok(done)
@@ -66,6 +70,7 @@ impl Done {
             &format!("Whoever has {needed} can read it. The part after the # is the key; the server never sees it."),
         );
         *self.created.borrow_mut() = Some((created.id, created.delete_token));
+        self.kept.only_copy();
         dom::show(&self.card, true);
         self.panel.say("The paste is sealed and stored. Its link is ready.");
         let _ = self.heading.focus();
@@ -92,13 +97,19 @@ impl Done {
             spawn_local(async move {
                 done.link.select();
                 match clipboard::write(&done.link.value()).await {
-                    Ok(()) => done.panel.say("The link is copied."),
+                    Ok(()) => {
+                        done.kept.saved();
+                        done.panel.say("The link is copied.");
+                    }
                     Err(_) => {
                         done.panel.say("The browser did not allow copying. The link is selected: copy it by hand.")
                     }
                 }
             });
         });
+        // By hand, as well.
+        let kept = self.kept.clone();
+        dom::on(&self.link, "copy", move |_: Event| kept.saved());
         let link = self.link.clone();
         dom::on(&self.link, "focus", move |_: Event| link.select());
 
@@ -126,6 +137,7 @@ impl Done {
             // What is gone already is as the user wants it.
             Ok(()) | Err(Trouble::NotFound | Trouble::Burnt) => {
                 *self.created.borrow_mut() = None;
+                self.kept.saved();
                 self.link.set_value("");
                 dom::show(&self.card, false);
                 self.panel.say("The paste is deleted. Its link leads nowhere now.");

@@ -1,4 +1,5 @@
-//! The only copy of a paste that was read and destroyed: a page that holds it asks before it goes.
+//! What is nowhere else: a paste that was read and destroyed, one that is on its way, a link that nobody has copied. A page that holds
+//! it asks before it goes.
 
 use alloc::rc::Rc;
 use core::cell::Cell;

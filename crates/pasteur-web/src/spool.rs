@@ -2,7 +2,8 @@
 //! system, so that a tab's memory does not grow with them.
 //!
 //! Each visit has a folder of its own and holds a lock of its name. A folder whose lock nobody holds was left behind by
-//! a visit that ended, and is removed by the next.
+//! a visit that ended, and is removed by the next. It is not removed by the page that is left: what its user saves last may still be on
+//! its way from there, and can be the only copy.
 
 use alloc::format;
 use alloc::rc::Rc;

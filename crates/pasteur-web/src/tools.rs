@@ -47,6 +47,10 @@ pub(crate) fn watch(page: &Rc<Page>) -> Result<(), Trouble> {
         let page = on.clone();
         spawn_local(async move {
             match save_all(&page).await {
+                // Of several a browser may hold some back until its user allows them, and says so to nobody else.
+                Ok(()) if page.shelf.len() + usize::from(page.text.len() > 0) > 1 => {
+                    page.panel.say("Saving all of it. The browser may ask whether this page may save several files: look whether all have come before you leave.");
+                }
                 Ok(()) => page.kept.saved(),
                 Err(trouble) => page.panel.tell(&trouble),
             }

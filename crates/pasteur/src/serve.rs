@@ -164,10 +164,7 @@ async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
         tokio::time::sleep(every).await;
         match app.store.sweep().await {
             Ok(swept) => app.metrics.swept(&swept),
-            Err(error) => {
-                app.note(&error);
-                app.log.event(app.clock.now(), "error", &format!("sweeping failed: {error}"));
-            }
+            Err(error) => app.note(&error),
         }
     }
 }

@@ -31,7 +31,11 @@ fn needs_chromium_is_read_once_and_only_when_asked() -> Result<()> {
         is_gone(world, &link).await?;
         // The page holds the only copy, until that is taken elsewhere.
         reader.until(STEP, "the guard", async || Ok(reader.asks_before_it_is_left().await?.then_some(()))).await?;
-        ensure!(!browser.asks_before_it_is_left().await?, "the writer is kept on the page");
+        // So does the writer's, of the link.
+        ensure!(browser.asks_before_it_is_left().await?, "a link that nobody copied is not guarded");
+        browser.press("button", "Copy link").await?;
+        browser.said_within(STEP, "status", |said| said.contains("copied")).await?;
+        ensure!(!browser.asks_before_it_is_left().await?, "a link that was copied is guarded");
         reader.press("button", "Copy text").await?;
         reader.said_within(STEP, "status", |said| said.contains("copied")).await?;
         ensure!(!reader.asks_before_it_is_left().await?, "what was copied is guarded as if it were not");
@@ -164,6 +168,26 @@ fn needs_chromium_previews_and_scanners_burn_nothing() -> Result<()> {
         reader.open(&link).await?;
         reader.press("button", "Read and destroy").await?;
         shows(&reader, TEXT).await
+    })
+}
+
+/// A browser may hold back all but the first of several files that a page saves at once.
+#[test]
+fn needs_chromium_saving_all_of_several_keeps_the_only_copy_guarded() -> Result<()> {
+    scenario("burn-save-all", async |world| {
+        let browser = world.browser().await?;
+        let file = e2e::write_file(world.folder(), "one-of-several.txt", "attached")?;
+        let draft = Draft { text: TEXT, files: &[&file], burn: true, ..Draft::default() };
+        let link = draft.create(world, &browser).await?;
+        let reader = world.browser().await?;
+        reader.open(&link).await?;
+        reader.press("button", "Read and destroy").await?;
+        shows(&reader, TEXT).await?;
+        is_gone(world, &link).await?;
+        reader.press("button", "Save all").await?;
+        reader.said_within(STEP, "status", |said| said.contains("look whether all have come")).await?;
+        ensure!(reader.asks_before_it_is_left().await?, "the page believes that all were saved");
+        Ok(())
     })
 }
 

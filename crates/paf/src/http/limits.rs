@@ -26,7 +26,7 @@ pub struct Limits {
     pub idle_time: Duration,
     /// The slowest pace of bodies, in bytes a second, both ways. Only time spent waiting for the client counts.
     pub body_rate: u32,
-    /// How long a client may fall behind that pace before it is cut.
+    /// How long a client may fall behind that pace before it is cut. A request's body that came faster has saved time: up to ten minutes.
     pub patience: Duration,
     /// What HTTP/2 adds.
     pub http2: Http2Limits,

@@ -1,8 +1,9 @@
 //! The slowest pace at which a client may take or give a body.
 //!
-//! A leaky bucket of time: it starts full (`patience`), waiting for the client empties it, each byte that moves puts
-//! `1 / rate` seconds back, and it never holds more than it started with. So one byte a second runs dry after
-//! `patience`, a stall of `patience` ends it however much came before, and time the server itself takes costs nothing.
+//! A leaky bucket of time: it starts with `patience`, waiting for the client empties it, and each byte that moves puts
+//! `1 / rate` seconds back. So one byte a second runs dry after `patience`, and time the server itself takes costs nothing.
+//! It never holds more than it started with, or where time is saved, than a bound: a client that sends what somebody types, or
+//! what a machine computes, has earned its pauses by what it sent before, and keeps to the same rate in all.
 
 use std::time::Duration;
 
@@ -14,12 +15,19 @@ pub(super) struct Pace {
     /// Nanoseconds that a byte puts back.
     per_byte: u64,
     left: Duration,
+    most: Duration,
     since: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(patience: Duration, rate: u32) -> Self {
-        Self { patience, per_byte: 1_000_000_000 / u64::from(rate.max(1)), left: patience, since: None }
+        Self { patience, per_byte: 1_000_000_000 / u64::from(rate.max(1)), left: patience, most: patience, since: None }
+    }
+
+    /// The same, but what is sent faster than it has to be saves time for later, up to `most`.
+    pub(super) fn saving(mut self, most: Duration) -> Self {
+        self.most = most.max(self.patience);
+        self
     }
 
     /// The client is being waited for, from now on if it was not before.
@@ -33,7 +41,7 @@ impl Pace {
             self.left = self.left.saturating_sub(now - since);
         }
         let back = Duration::from_nanos(self.per_byte.saturating_mul(bytes as u64));
-        self.left = self.left.saturating_add(back).min(self.patience);
+        self.left = self.left.saturating_add(back).min(self.most);
     }
 
     /// Nobody waits any more, and the bucket is full again.
@@ -52,7 +60,7 @@ impl Pace {
     pub(super) fn behind_since(&self) -> Option<Instant> {
         let since = self.since?;
         // Before the clock's beginning nobody waited.
-        Some(since.checked_sub(self.patience - self.left).unwrap_or(since))
+        Some(since.checked_sub(self.patience.saturating_sub(self.left)).unwrap_or(since))
     }
 
     /// When the patience ends, unless bytes move before.
@@ -87,6 +95,22 @@ mod tests {
         assert_eq!(lasts(1), 30);
         assert!(lasts(512) < 70);
         assert_eq!(lasts(1024), 600);
+    }
+
+    #[test]
+    fn what_was_sent_before_is_saved_up_to_a_bound() {
+        let start = Instant::now();
+        let mut pace = Pace::new(30 * SECOND, 1024).saving(600 * SECOND);
+        pace.wait(start);
+        pace.moved(start, 100 * 1024);
+        pace.wait(start);
+        let end = pace.deadline().unwrap() - start;
+        assert!(end > 129 * SECOND && end <= 130 * SECOND, "{end:?}");
+        // Who waits is behind from when it stopped, whatever it has saved.
+        assert_eq!(pace.behind_since(), Some(start));
+        pace.moved(start, 1 << 30);
+        pace.wait(start);
+        assert_eq!(pace.deadline(), Some(start + 600 * SECOND));
     }
 
     #[test]

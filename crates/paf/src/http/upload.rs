@@ -1,10 +1,14 @@
 //! A request's body on its way in: its pace, and the handler that waits for it.
 
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::pace::Pace;
+
+/// How long a client may pause that has sent enough before: a minute for every 60 KiB at the default rate.
+const SAVED: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -15,7 +19,7 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(pace: Pace) -> Self {
-        Self { pace, waker: None, slow: false }
+        Self { pace: pace.saving(SAVED), waker: None, slow: false }
     }
 
     /// A request came, so that another body begins.

@@ -102,17 +102,26 @@ impl Folder {
 
     /// Gives all files their names, in the order they came.
     ///
-    /// What cannot be renamed stays under its temporary name: it is whole, and may be the only copy.
+    /// Where one cannot be renamed, nothing is left of it and those behind it; but with `durable` they stay under their temporary
+    /// names: they are whole, and the server may not keep the paste for much longer.
     pub(crate) fn keep(self, durable: bool) -> Result<Vec<Saved>, Failure> {
         let mut contents = lock(&self.contents);
         let mut numbers = HashMap::new();
         let mut saved = Vec::with_capacity(contents.files.len());
         contents.made = None;
-        for file in std::mem::take(&mut contents.files) {
+        let mut files = std::mem::take(&mut contents.files).into_iter();
+        while let Some(file) = files.next() {
             match self.place(&file, &mut numbers) {
                 Ok(path) => saved.push(Saved { path, size: file.size }),
+                Err(source) if durable => {
+                    let others = files.map(|file| file.temporary.display().to_string());
+                    let all: Vec<_> = std::iter::once(file.temporary.display().to_string()).chain(others).collect();
+                    return Err(Failure::local("cannot name what stays as", all.join(", "), source));
+                }
                 Err(source) => {
-                    return Err(Failure::local("cannot name a file, which stays as", file.temporary, source));
+                    let name = self.path.join(&file.name);
+                    contents.files = std::iter::once(file).chain(files).collect();
+                    return Err(Failure::local("cannot make", name, source));
                 }
             }
         }
@@ -138,7 +147,13 @@ impl Folder {
                 let _ = fs::set_permissions(&file.temporary, file.permissions.clone());
                 match fs::rename(&file.temporary, &path) {
                     Err(_) if replace && path.is_dir() => {}
-                    result => return result.map(|()| path),
+                    Err(error) => {
+                        if !replace {
+                            let _ = fs::remove_file(&path);
+                        }
+                        return Err(error);
+                    }
+                    Ok(()) => return Ok(path),
                 }
             }
         }
@@ -288,6 +303,26 @@ mod tests {
         assert_eq!(mode(&hidden), 0o600);
         folder.keep(false).unwrap();
         assert_eq!(mode(&dir.path().join("a")), mode(&dir.path().join("other")));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_named_leaves_what_it_has_to_and_no_more() {
+        for durable in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("out");
+            let mut folder = Folder::new(&path, false);
+            fill(&mut folder, &[("a", "1"), ("b", "2"), ("c", "3")]);
+            // Somebody has removed one, so that it cannot be renamed.
+            let gone = lock(&folder.contents).files[1].temporary.clone();
+            fs::remove_file(&gone).unwrap();
+            let error = folder.keep(durable).unwrap_err();
+            assert_eq!(error.code(), crate::failure::code::LOCAL);
+            let left: Vec<_> = listing(&path).into_iter().map(|(name, _)| name).collect();
+            match &left[..] {
+                [kept, a] if durable => assert!(a == "a" && error.to_string().contains(kept), "{error}"),
+                left => assert!(!durable && left == ["a"], "{left:?}"),
+            }
+        }
     }
 
     #[cfg(unix)]

@@ -6,6 +6,7 @@ mod plaintext;
 mod source;
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use api::{Created, Expiry, Kdf, Kind, Problem, PublicHeader, ServerLimits};
 use envelope::{Keys, Link, LinkSecret, Stretched, sealed_len};
@@ -24,6 +25,12 @@ use source::Sources;
 
 /// How long a paste lives where neither the user nor the server says: a week.
 const DEFAULT_LIFE: u64 = 7 * 86_400;
+
+/// More than what comes before the first sealed segment, and less than that.
+const FIRST: usize = 64 * 1024;
+
+/// How long an idle connection is good for, whatever the server or a proxy thinks.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -120,7 +127,13 @@ fn send(
         *random::<32>()?,
         *random::<7>()?,
     );
-    let content = Ahead::start("seal", content).map_err(|e| Failure::local("cannot start", "a thread", e))?;
+    let mut content = Ahead::start("seal", content).map_err(|e| Failure::local("cannot start", "a thread", e))?;
+    // What is typed or computed may take its time: a server is not asked to wait for it, as long as it is less than a segment.
+    let began = Instant::now();
+    content.wait_for(FIRST);
+    // Meanwhile the server may have closed the connection that it told its limits by.
+    let later = (began.elapsed() > KEPT).then(|| Server::new(server.base()));
+    let server = later.as_ref().unwrap_or(server);
     let progress = Progress::start("Sending", size, args.output.quiet || args.output.json);
     let counted = progress.count(content);
     let sent = counted.amount();

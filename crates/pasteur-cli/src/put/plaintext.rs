@@ -36,7 +36,7 @@ impl Plaintext {
         let meta = Meta { title: args.title.clone(), language: args.language.clone(), formatter, files: None };
         let paste = sources.text.as_ref().map(|text| match text {
             Source::Text(text) => Some(text.len() as u64),
-            Source::Stdin | Source::File(_) => None,
+            Source::Stdin | Source::File(_) | Source::Bytes(..) => None,
         });
         let new_file =
             |item: &Item| NewFile { name: item.name.clone(), media_type: item.media_type.to_owned(), size: item.size };

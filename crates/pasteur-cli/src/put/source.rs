@@ -14,7 +14,14 @@ pub(crate) enum Source {
     Text(String),
     Stdin,
     File(PathBuf),
+    /// What a file held that has no length of its own.
+    Bytes(PathBuf, Vec<u8>),
 }
+
+/// Files that say they are no longer than this are read to see whether they are: a page, which is what /sys says of all.
+const SMALL: u64 = 4096;
+/// The most that is read of a file whose length is wrong.
+const MADE_UP: u64 = 16 << 20;
 
 /// One file of a paste.
 #[derive(Debug)]
@@ -94,6 +101,7 @@ impl Source {
         Ok(match self {
             Self::Text(text) => Box::new(io::Cursor::new(text)),
             Self::Stdin => Box::new(io::stdin()),
+            Self::Bytes(_, content) => Box::new(io::Cursor::new(content)),
             Self::File(path) => Box::new(File::open(&path).map_err(|e| Failure::local("cannot open", &path, e))?),
         })
     }
@@ -103,7 +111,7 @@ impl Source {
         match self {
             Self::Text(_) => "the text".into(),
             Self::Stdin => "standard input".into(),
-            Self::File(path) => path.clone(),
+            Self::File(path) | Self::Bytes(path, _) => path.clone(),
         }
     }
 }
@@ -115,12 +123,26 @@ fn item(path: &Path) -> Result<Item, Failure> {
         return Err(Failure::local("cannot send", path, io::Error::new(io::ErrorKind::IsADirectory, why)));
     }
     // A file that cannot be read is told before the upload begins. A pipe is left alone: opening would wait.
+    let mut source = Source::File(path.to_owned());
+    let mut size = about.is_file().then_some(about.len());
     if about.is_file() {
-        File::open(path).map_err(|e| Failure::local("cannot open", path, e))?;
+        let file = File::open(path).map_err(|e| Failure::local("cannot open", path, e))?;
+        // What a system makes up as it is read, as in /proc and /sys, has no length of its own, or a wrong one.
+        if about.len() <= SMALL {
+            let mut content = Vec::new();
+            file.take(MADE_UP + 1).read_to_end(&mut content).map_err(|e| Failure::local("cannot read", path, e))?;
+            if content.len() as u64 > MADE_UP {
+                let why = format!("it says it has {} bytes and has more than {}", about.len(), human::size(MADE_UP));
+                return Err(Failure::local("cannot send", path, io::Error::other(why)));
+            }
+            if content.len() as u64 != about.len() {
+                size = Some(content.len() as u64);
+                source = Source::Bytes(path.to_owned(), content);
+            }
+        }
     }
     let name = path.file_name().map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
-    let size = about.is_file().then_some(about.len());
-    Ok(Item { media_type: media_type(&name), name, size, source: Source::File(path.to_owned()) })
+    Ok(Item { media_type: media_type(&name), name, size, source })
 }
 
 /// The media type that a name's ending stands for: what browsers show by themselves, and the commonest others.

@@ -77,6 +77,9 @@ impl Failure {
             store::Error::Locked => Self::StoreLocked { path },
             store::Error::Format(_) => Self::StoreFormat { path, error },
             store::Error::Io(error) => Self::StoreFile { path, error },
+            store::Error::Full => {
+                Self::StoreFile { path, error: io::Error::new(io::ErrorKind::StorageFull, error.to_string()) }
+            }
             _ => Self::StoreDamaged { path, error },
         }
     }

@@ -96,8 +96,15 @@ fn words(option: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, &'st
         DeValue::Array(values) if matches!(option.get_action(), ArgAction::Append) => {
             values.iter().map(|value| Ok(format!("{flag}={}", word(value.get_ref())?))).collect()
         }
+        DeValue::Integer(_) if !counts(option) => Err("a text is needed"),
         value => Ok(vec![format!("{flag}={}", word(value)?)]),
     }
+}
+
+/// Whether an option's value is a number, or may be.
+fn counts(option: &Arg) -> bool {
+    let names = option.get_value_names().unwrap_or_default();
+    names.iter().any(|name| matches!(name.as_str(), "SIZE" | "NUMBER"))
 }
 
 fn word(value: &DeValue<'_>) -> Result<String, &'static str> {
@@ -184,6 +191,7 @@ mod tests {
             ("log-clients = 3", "line 1: log-clients: true or false is needed"),
             ("quota = 1.5", "line 1: quota: a text or a whole number is needed"),
             ("quota = [1]", "line 1: quota: a text or a whole number is needed"),
+            ("store = 5", "line 1: store: a text is needed"),
             ("listen = []", "line 1: listen: an empty list; leave the line out for the default"),
             ("max-paste = 0", "line 1: max-paste: invalid value '0' for '--max-paste <SIZE>': nothing could be stored"),
             (

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pasteur::Sink;
 
@@ -11,6 +11,8 @@ use pasteur::Sink;
 const MOST: usize = 1 << 20;
 /// Lines of this time go out together.
 const TOGETHER: Duration = Duration::from_millis(20);
+/// How long the end waits for whoever reads the log.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The thread that writes.
 pub(super) struct Lines {
@@ -52,13 +54,13 @@ impl Lines {
         Waiting(Arc::clone(&self.shared))
     }
 
-    /// Writes what waits, and ends the thread.
+    /// Writes what waits, and ends the thread; where nobody takes the log, what waits is lost after [`LAST`].
     pub(super) fn finish(self) {
         self.shared.queue().over = true;
         self.shared.wake.notify_one();
-        if let Some(writer) = self.writer {
-            // It has nothing to panic about; if it did, there is nobody left to tell.
-            let _ = writer.join();
+        let end = Instant::now() + LAST;
+        while self.writer.as_ref().is_some_and(|writer| !writer.is_finished()) && Instant::now() < end {
+            std::thread::sleep(TOGETHER / 4);
         }
     }
 }

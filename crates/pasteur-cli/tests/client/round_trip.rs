@@ -1,8 +1,12 @@
 //! What is put comes back byte for byte.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::world::{Ran, World, names, noise};
 
@@ -187,4 +191,60 @@ fn large_files_in_little_memory() {
     let (get, _) = peak(&["get", "-q", &link, "-o", "out"]);
     assert!(fs::read(world.path("out/large.bin")).unwrap() == bytes);
     assert!(put < 64 && get < 64, "put took {put} MiB, get {get} MiB");
+}
+
+/// A server that tells its limits, and whether anybody has begun to send.
+fn watching() -> (String, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let sent = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&sent);
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut head = [0; 4096];
+            let amount = stream.read(&mut head).unwrap();
+            seen.fetch_or(head[..amount].starts_with(b"POST "), Relaxed);
+            let limits = br#"{"max_paste":1000000000,"max_expiry":null}"#;
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 42\r\n\r\n";
+            let _ = stream.write_all(&[head.as_bytes(), limits].concat());
+        }
+    });
+    (address, sent)
+}
+
+/// A server waits for half a minute and no more; whoever types needs longer.
+#[test]
+fn what_is_typed_is_sent_when_it_is_all_there() {
+    let world = World::new();
+    let (address, sent) = watching();
+    let mut command = world.command(&["put", "--server", &address]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for _ in 0..5 {
+        stdin.write_all(b"a line, and a thought\n").unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(!sent.load(Relaxed), "it was sent before it was whole");
+    drop(stdin);
+    child.wait().unwrap();
+    assert!(sent.load(Relaxed), "it was never sent");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_a_system_makes_up_are_sent_as_they_read() {
+    let world = World::new();
+    for path in
+        ["/proc/version", "/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/notes"]
+    {
+        let Ok(before) = std::fs::read(path) else { continue };
+        let link = world.put(&[path], b"");
+        world.run(&["get", &link, "-o", "out", "--force"]).ok();
+        let name = std::path::Path::new(path).file_name().unwrap();
+        let got = std::fs::read(world.path("out").join(name)).unwrap();
+        // A status changes while it is read; nothing else of these does.
+        assert!(got == before || path.ends_with("status") && !got.is_empty(), "{path}");
+    }
+    world.run(&["put", "/proc/kcore"]).fails(7, &["/proc/kcore"]);
 }

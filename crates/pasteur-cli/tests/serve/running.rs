@@ -193,3 +193,42 @@ fn clients_that_hang_up_end_nothing() {
     assert!(server.info(&id).starts_with("HTTP/1.1 200 "));
     server.end();
 }
+
+#[test]
+fn a_hang_up_ends_nothing() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    server.signal("HUP");
+    assert!(server.get("/healthz").ends_with("ok\n"));
+    server.end();
+}
+
+/// A log collector that hangs, or a terminal that is stopped.
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_it_from_ending() {
+    let place = Place::new();
+    let pipe = place.path("log");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let mut command = place.command(&["--grace", "1s"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    let address = line.trim().rsplit('/').next().unwrap().to_owned();
+    // More lines than the pipe holds.
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    for _ in 0..3000 {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+    }
+    drop(stream);
+    std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "it does not end");
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(reader);
+}

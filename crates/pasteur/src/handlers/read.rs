@@ -53,7 +53,10 @@ pub(crate) async fn content<S: Store>(app: &App<S>, id: Id, head: &Parts, origin
     let etag = etag(&record);
     let range = match head.headers.get(RANGE).and_then(|v| v.to_str().ok()) {
         // A range of something else than what the client has is useless: it gets everything (RFC 9110 section 13.1.5).
-        Some(range) if head.headers.get(IF_RANGE).is_none_or(|tag| *tag == etag) => asked(range, record.size),
+        // Only GET has ranges (RFC 9110 section 14.2).
+        Some(range) if head.method == Method::GET && head.headers.get(IF_RANGE).is_none_or(|tag| *tag == etag) => {
+            asked(range, record.size)
+        }
         _ => Asked::Whole,
     };
     let (status, range) = match range {

@@ -98,7 +98,7 @@ async fn what_has_expired_goes_once_a_full_disk_has_room_again() {
     }
     world.disk.fail(0, 1_000_000, io::ErrorKind::StorageFull);
     world.clock.advance(60);
-    until(async || world.log.text().contains("sweeping failed: the store's device is full")).await;
+    until(async || world.log.text().contains("warn the store's device is full")).await;
     world.disk.fail(0, 0, io::ErrorKind::StorageFull);
     until(async || world.metric("pasteur_pastes").await == 0).await;
     world.end().await;

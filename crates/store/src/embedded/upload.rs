@@ -13,9 +13,11 @@ use crate::{Error, NewPaste, Result, Upload};
 
 /// Buffers grow as content comes up to here, and are then made for a whole piece.
 const GROW: usize = 64 * 1024;
-/// What all uploads together hold in memory: past it, each hands over what it has from [`GROW`] on, in smaller pieces.
-/// So uploads that stall, however many, hold little more than this.
+/// What all uploads together hold in memory: past it, each hands over what it has from [`LEAST`] on, in smaller pieces.
+/// So uploads that stall hold little more than this, and [`LEAST`] each.
 const BUFFERED: usize = 16 << 20;
+/// The smallest piece that an upload hands over before its end, where uploads are many.
+const LEAST: usize = 16 * 1024;
 
 /// An upload to the embedded store. It holds at most two pieces of 1 MiB in memory, and less where many uploads are
 /// under way.
@@ -42,13 +44,13 @@ impl EmbeddedUpload {
         self.core.reserve(ticket, data.len() as u64).await?;
         while !data.is_empty() {
             let part = data.split_to(data.len().min(PIECE - self.buffer.len()));
-            if self.buffer.len() + part.len() > GROW {
+            let crowded = self.core.buffered.load(Relaxed) > BUFFERED;
+            if self.buffer.len() + part.len() > GROW && !crowded {
                 self.buffer.reserve_exact(PIECE - self.buffer.len());
             }
             self.buffer.extend_from_slice(&part);
             self.count();
-            let crowded = self.core.buffered.load(Relaxed) > BUFFERED;
-            if self.buffer.len() == PIECE || (crowded && self.buffer.len() >= GROW) {
+            if self.buffer.len() == PIECE || (crowded && self.buffer.len() >= LEAST) {
                 self.store(ticket).await?;
             }
         }
@@ -56,19 +58,21 @@ impl EmbeddedUpload {
     }
 
     fn count(&mut self) {
-        let len = self.buffer.len();
+        // What is reserved, not what is filled: that is the memory.
+        let held = self.buffer.capacity();
         // Wraps around where it is less: the sum comes out right.
-        self.core.buffered.fetch_add(len.wrapping_sub(self.counted), Relaxed);
-        self.counted = len;
+        self.core.buffered.fetch_add(held.wrapping_sub(self.counted), Relaxed);
+        self.counted = held;
     }
 
     /// Hands the buffer to the writer, as far as it fills a page, once it has stored the piece before.
     async fn store(&mut self, ticket: &mut Ticket) -> Result<()> {
         self.stored().await?;
+        // Until there is room, what waits is counted.
+        let room = Arc::clone(&self.core.room).acquire_owned().await.map_err(|_| Error::Closed)?;
         let rest = self.buffer.split_off(full_piece(self.buffer.len()));
         let data = Bytes::from(std::mem::replace(&mut self.buffer, rest));
         self.count();
-        let room = Arc::clone(&self.core.room).acquire_owned().await.map_err(|_| Error::Closed)?;
         let (answer, storing) = oneshot::channel();
         let piece =
             Piece { upload: ticket.upload, offset: ticket.stored, generation: ticket.generation, data: data.clone() };
