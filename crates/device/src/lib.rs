@@ -7,6 +7,8 @@ mod clock;
 pub mod conformance;
 mod ethernet;
 mod flow;
+#[cfg(feature = "image")]
+pub mod image;
 mod place;
 mod random;
 pub mod sim;
