@@ -5,8 +5,10 @@
 //! | module | what |
 //! |---|---|
 //! | `machine` | what everything else asks of a machine: the one trait that a new kind of machine implements |
-//! | `x86` | the PC: boot, page tables, exceptions, clocks, console (only on the target) |
+//! | `x86` | the PC: boot, page tables, exceptions, clocks, console, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
+//! | `devices` | disks and network cards as the seams of the crate `device` (only on the target) |
+//! | `virtio` | transports, queues and drivers |
 //! | the others | arithmetic and decisions without a machine, tested on any host |
 //!
 //! Nothing interrupts a thread: interrupts are let in only while the processor sleeps. So a value that is never borrowed
@@ -20,7 +22,10 @@ extern crate alloc;
 
 mod clock;
 mod cmdline;
+#[cfg(target_os = "hermit")]
+mod devices;
 mod elf;
+mod entropy;
 mod fault;
 mod heap;
 #[cfg(target_os = "hermit")]
@@ -31,5 +36,9 @@ mod paging;
 mod pvh;
 mod scheduler;
 mod tls;
+mod virtio;
 #[cfg(target_os = "hermit")]
 mod x86;
+
+#[cfg(target_os = "hermit")]
+pub use devices::{Card, Devices, Disk, devices};

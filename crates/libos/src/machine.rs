@@ -1,5 +1,10 @@
 //! What the rest of the crate asks of a machine, and nothing else: a second kind of machine implements this trait.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::virtio::Error;
+
 /// Nanoseconds of a clock: since boot, or since 1970 for the wall clock.
 pub(crate) type Nanos = u64;
 
@@ -18,11 +23,90 @@ pub(crate) trait Machine: Sync {
     /// taking the processor from the machine below. It may return early.
     fn wait(&self, deadline: Option<Nanos>);
 
-    /// Fills `out` from a hardware source; `false` where the source fails, and `out` must not be used.
+    /// Which devices asked for attention since the last call: bit `n` is the device of number `n`. It never sleeps.
+    fn attention(&self) -> u64;
+
+    /// The devices that were found, the first time; none after that.
+    fn devices(&self) -> Vec<Device>;
+
+    /// Fills `out` from the sources there are; `false` where none can be trusted, and `out` must not be used.
     fn entropy(&self, out: &mut [u8]) -> bool;
 
     /// Ends the machine.
     fn exit(&self, status: Status) -> !;
+}
+
+/// Most devices of a machine.
+pub(crate) const MOST_DEVICES: usize = 64;
+
+/// A device, and the number by which it asks for attention.
+pub(crate) struct Device {
+    /// Its number, below [`MOST_DEVICES`].
+    pub(crate) number: u8,
+    /// What it is.
+    pub(crate) kind: Kind,
+}
+
+/// What a device is.
+pub(crate) enum Kind {
+    /// It keeps bytes.
+    Disk(Box<dyn Disk>),
+    /// It sends and receives frames.
+    Card(Box<dyn Card>),
+}
+
+/// What a disk is asked for. Offsets and lengths are whole sectors, within the disk, and no longer than
+/// [`Disk::most`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request<'a> {
+    /// Read bytes.
+    Read {
+        /// Where they begin.
+        offset: u64,
+        /// How many, in bytes.
+        size: usize,
+    },
+    /// Write bytes.
+    Write {
+        /// Where they begin.
+        offset: u64,
+        /// What they are.
+        data: &'a [u8],
+    },
+    /// Make durable what was written.
+    Flush,
+}
+
+/// Bytes of a sector.
+pub(crate) const SECTOR: usize = 512;
+
+/// A block device. No call waits: an end is there after the device asked for attention.
+pub(crate) trait Disk: Send {
+    /// Its length in bytes, a multiple of [`SECTOR`].
+    fn size(&self) -> u64;
+    /// Whether nothing can be written.
+    fn read_only(&self) -> bool;
+    /// The longest request, in bytes.
+    fn most(&self) -> usize;
+    /// Begins a request; `None` where others must end first.
+    fn begin(&mut self, request: Request<'_>) -> Result<Option<u16>, Error>;
+    /// Ends it if it is done, and copies what was read to `out`; `false` where it is not.
+    fn end(&mut self, ticket: u16, out: &mut [u8]) -> Result<bool, Error>;
+}
+
+/// The longest frame, header included and checksum not, in bytes.
+pub(crate) const FRAME: usize = 1514;
+
+/// A network card. No call waits.
+pub(crate) trait Card: Send {
+    /// Its hardware address.
+    fn mac(&self) -> [u8; 6];
+    /// Takes a frame into `out`; one that is longer is dropped.
+    fn receive(&mut self, out: &mut [u8]) -> Result<Option<usize>, Error>;
+    /// Sends a frame of at most [`FRAME`] bytes; `false` where there is no room now.
+    fn send(&mut self, frame: &[u8]) -> Result<bool, Error>;
+    /// Whether a frame can be received, or sent after one could not.
+    fn ready(&self) -> bool;
 }
 
 /// How the machine ends. A monitor with an `isa-debug-exit` device shows [`Self::code`], from 0 to 127.

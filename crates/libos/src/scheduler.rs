@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Futex(usize),
     /// The end of this thread.
     End(Tid),
+    /// The device of this number asks for attention.
+    Device(u8),
 }
 
 /// Why a wait ended.

@@ -35,15 +35,22 @@ fn image(name: &str) -> PathBuf {
 
 /// Boots an example; what it said, and the number that it ended with.
 fn boot(machine: &str, processor: &str, memory: &str, name: &str, line: &str) -> (String, u8) {
+    boot_with(machine, processor, memory, name, line, &[])
+}
+
+/// Boots an example with more of QEMU's arguments.
+fn boot_with(machine: &str, processor: &str, memory: &str, name: &str, line: &str, more: &[String]) -> (String, u8) {
     let output = Command::new("timeout")
         .args(["120", "qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot"])
         .args(["-display", "none", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
-        .args(["-machine", machine, "-cpu", processor, "-m", memory, "-append", line, "-kernel"])
+        .args(["-machine", machine, "-cpu", processor, "-m", memory, "-append", line])
+        .args(more)
+        .arg("-kernel")
         .arg(image(name))
         .stdin(Stdio::null())
         .output()
         .expect("qemu-system-x86_64 runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let status = output.status.code().expect("QEMU ends by itself");
     assert!(status & 1 == 1 && status < 256, "{status}: {said} {}", String::from_utf8_lossy(&output.stderr));
     (said, u8::try_from(status >> 1).expect("half of a byte"))
@@ -102,6 +109,86 @@ fn needs_qemu_a_machine_without_entropy_is_not_started() {
     let (said, status) = boot(MICROVM, "qemu64,-rdrand", "32M", "hello", "");
     assert!(said.contains("no source of entropy") && !said.contains("hello"), "{said}");
     assert_eq!(status, 101);
+}
+
+/// The machines, each with the name of its devices' transport and a form of it.
+const TRANSPORTS: [(&str, &str, &str); 5] = [
+    (MICROVM, "device", "virtio-mmio.force-legacy=true"),
+    (MICROVM, "device", "virtio-mmio.force-legacy=false"),
+    ("microvm,acpi=off", "device", "virtio-mmio.force-legacy=true"),
+    ("q35", "pci", "virtio-pci.disable-legacy=auto"),
+    ("pc", "pci", "virtio-pci.disable-legacy=on"),
+];
+
+fn devices(transport: (&str, &str, &str), processor: &str, what: &str, more: &[&str]) -> (String, u8) {
+    let (machine, bus, form) = transport;
+    let more: Vec<_> = ["-global", form].iter().chain(more).map(|word| word.replace("BUS", bus)).collect();
+    boot_with(machine, processor, "32M", "devices", what, &more)
+}
+
+#[test]
+fn needs_qemu_disks_keep_bytes_on_every_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let image = folder.path().join("disk");
+    for transport in TRANSPORTS {
+        std::fs::write(&image, vec![0; (1 << 20) + 512]).expect("a disk");
+        let drive = format!("if=none,id=d,format=raw,file={}", image.display());
+        let disk = ["-drive", &drive, "-device", "virtio-blk-BUS,drive=d"];
+        let (said, status) = devices(transport, "max", "write", &disk);
+        assert!(said.contains("1 disks, 0 cards\n1049088 bytes\nwritten"), "{transport:?}: {said}");
+        assert_eq!(status, 0, "{transport:?}");
+        let drive = format!("{drive},readonly=on");
+        let disk = ["-drive", &drive, "-device", "virtio-blk-BUS,drive=d"];
+        let (said, status) = devices(transport, "max", "read", &disk);
+        assert!(said.contains("wrong: None"), "{transport:?}: {said}");
+        assert!(said.contains("Err(Kind(UnexpectedEof)) Err(Kind(ReadOnlyFilesystem))"), "{transport:?}: {said}");
+        assert_eq!(status, 0, "{transport:?}");
+    }
+}
+
+#[test]
+fn needs_qemu_a_disks_errors_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (image, rules) = (folder.path().join("disk"), folder.path().join("rules"));
+    std::fs::write(&image, vec![0; 1 << 20]).expect("a disk");
+    let rule = |event: &str, sector: &str| format!("[inject-error]\nevent = \"{event}\"\nerrno = \"5\"\n{sector}\n");
+    let all = [rule("read_aio", "sector = \"0\""), rule("pwritev", "sector = \"16\""), rule("flush_to_disk", "")];
+    std::fs::write(&rules, all.concat()).expect("rules");
+    let file = format!("blkdebug:{}:{}", rules.display(), image.display());
+    let drive = format!("if=none,id=d,format=raw,werror=report,rerror=report,file={file}");
+    for transport in [TRANSPORTS[0], TRANSPORTS[3]] {
+        let disk = ["-drive", &drive, "-device", "virtio-blk-BUS,drive=d"];
+        let (said, status) = devices(transport, "max", "errors", &disk);
+        for line in ["reading 512 bytes at 0", "writing 512 bytes at 8192", "flushing 0 bytes at 0"] {
+            assert!(said.contains(&format!("{line}: the device reports an error")), "{transport:?}: {said}");
+        }
+        assert!(said.contains("other: Ok(())"), "{transport:?}: {said}");
+        assert_eq!(status, 0, "{transport:?}");
+    }
+}
+
+#[test]
+fn needs_qemu_cards_send_and_receive_on_every_machine() {
+    for transport in TRANSPORTS {
+        let first = ["-netdev", "user,id=a", "-device", "virtio-net-BUS,netdev=a,mac=52:54:00:00:00:01"];
+        let second = ["-netdev", "user,id=b", "-device", "virtio-net-BUS,netdev=b,mac=52:54:00:00:00:02"];
+        let (said, status) = devices(transport, "max", "arp", &[first, second].concat());
+        assert!(said.contains("0 disks, 2 cards"), "{transport:?}: {said}");
+        for last in [1, 2] {
+            let answered = format!("[52, 54, 00, 00, 00, 0{last}]: 200 answers, few turns: true");
+            assert!(said.contains(&answered), "{transport:?}: {said}");
+        }
+        assert_eq!(status, 0, "{transport:?}");
+    }
+}
+
+#[test]
+fn needs_qemu_a_device_is_source_of_entropy_enough() {
+    for transport in TRANSPORTS {
+        let (said, status) = devices(transport, "qemu64,-rdrand", "entropy", &["-device", "virtio-rng-BUS"]);
+        assert!(said.contains("0 disks, 0 cards\n{1: 2}"), "{transport:?}: {said}");
+        assert_eq!(status, 0, "{transport:?}");
+    }
 }
 
 #[test]

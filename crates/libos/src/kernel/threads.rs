@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::memory::{Block, Stack};
 use super::single::Single;
 use super::{fail, machine};
-use crate::machine::{Nanos, Status};
+use crate::machine::{MOST_DEVICES, Nanos, Status};
 use crate::scheduler::{Event, Scheduler, Tid, Woken};
 use crate::tls::Template;
 use crate::x86::{self, switch};
@@ -28,6 +28,8 @@ struct Threads {
     template: Template,
     /// A thread that ended, and whose stack the next one frees, since it ran on it.
     ended: Option<Context>,
+    /// How often each device asked for attention.
+    attention: [u32; MOST_DEVICES],
     /// Where the stack pointer of an ended thread is written: nobody reads it.
     nowhere: usize,
 }
@@ -41,7 +43,13 @@ pub(crate) fn start(template: Template, main: extern "C" fn(usize)) -> ! {
     };
     let (saved, local) = (context.saved, context.local);
     THREADS.with(|threads| {
-        *threads = Some(Threads { scheduler: Scheduler::new(context), template, ended: None, nowhere: 0 });
+        *threads = Some(Threads {
+            scheduler: Scheduler::new(context),
+            template,
+            ended: None,
+            attention: [0; MOST_DEVICES],
+            nowhere: 0,
+        });
     });
     x86::set_thread_pointer(local);
     let mut boot = 0;
@@ -74,6 +82,32 @@ pub(crate) fn wait(event: Option<Event>, deadline: Option<Nanos>) -> Woken {
 /// Wakes who waits for an event, and says how many.
 pub(crate) fn wake(event: Event, most: usize) -> usize {
     with(|threads| threads.scheduler.wake(event, most))
+}
+
+/// How often a device has asked for attention.
+pub(crate) fn times(device: u8) -> u32 {
+    with(|threads| threads.attention.get(usize::from(device)).copied().unwrap_or(0))
+}
+
+/// Lets those look again who wait for a device.
+pub(crate) fn raise(device: u8) {
+    with(|threads| {
+        if let Some(times) = threads.attention.get_mut(usize::from(device)) {
+            *times = times.wrapping_add(1);
+        }
+        threads.scheduler.wake(Event::Device(device), usize::MAX);
+    });
+}
+
+/// Waits until a device has asked for attention since it had done so `seen` times, and gives how often it now has.
+pub(crate) fn attention(device: u8, seen: u32) -> u32 {
+    loop {
+        let times = times(device);
+        if times != seen {
+            return times;
+        }
+        wait(Some(Event::Device(device)), None);
+    }
 }
 
 /// Waits for the end of a thread; at once where it has ended.
@@ -111,6 +145,7 @@ fn with<R>(work: impl FnOnce(&mut Threads) -> R) -> R {
 /// Runs the next thread that can; sleeps until there is one.
 fn reschedule() {
     loop {
+        attend();
         let now = machine().monotonic();
         let (before, next, deadline) = with(|threads| {
             let scheduler = &mut threads.scheduler;
@@ -138,6 +173,15 @@ fn reschedule() {
             free_ended();
         }
         return;
+    }
+}
+
+/// Wakes who waits for the devices that asked for attention.
+fn attend() {
+    let mut raised = machine().attention();
+    while raised != 0 {
+        raise(raised.trailing_zeros() as u8);
+        raised &= raised - 1;
     }
 }
 

@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_char};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::{CLOCKS, PC, RAM_END, cpu, tables, time, traps};
+use super::{CLOCKS, PC, RAM_END, cpu, devices, tables, time, traps};
 use crate::cmdline;
 use crate::elf::Program;
 use crate::kernel::single::Single;
@@ -63,10 +63,13 @@ extern "C" fn libos_boot(info: usize) -> ! {
         fail(Status::Boot, format_args!("nothing tells the time: no kvm-clock, CPUID rate or PIT, or no CMOS clock"));
     };
     CLOCKS.with(|place| *place = Some(clocks));
+    let line = boot.command_line();
+    devices::discover(&line, &boot.ram().collect::<Vec<_>>());
     if !PC.entropy(&mut [0; 32]) {
-        fail(Status::NoEntropy, format_args!("no source of entropy: the processor has no RDRAND, or it fails"));
+        let why = "the processor has no RDRAND, or it fails, and there is no virtio-rng that answers";
+        fail(Status::NoEntropy, format_args!("no source of entropy: {why}"));
     }
-    let words = cmdline::arguments(&boot.command_line());
+    let words = cmdline::arguments(&line);
     let named = core::iter::once("unikernel").chain(words.iter().map(|word| word.as_str()));
     // A word with a zero byte cannot come from a text that a zero byte ends.
     ARGUMENTS.with(|arguments| *arguments = named.filter_map(|word| CString::new(word).ok()).collect());

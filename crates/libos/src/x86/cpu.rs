@@ -52,6 +52,26 @@ pub(crate) unsafe fn read_port(port: u16) -> u8 {
     value
 }
 
+/// Writes four bytes to a port.
+///
+/// # Safety
+/// As [`write_port`].
+pub(crate) unsafe fn write_port32(port: u16, value: u32) {
+    // SAFETY: as the caller promises.
+    unsafe { asm!("out dx, eax", in("dx") port, in("eax") value, options(nostack, preserves_flags)) };
+}
+
+/// Reads four bytes from a port.
+///
+/// # Safety
+/// As [`write_port`].
+pub(crate) unsafe fn read_port32(port: u16) -> u32 {
+    let value;
+    // SAFETY: as the caller promises.
+    unsafe { asm!("in eax, dx", in("dx") port, out("eax") value, options(nostack, preserves_flags)) };
+    value
+}
+
 /// What the processor says of itself; zeros for a leaf that it does not have.
 pub(crate) fn cpuid(leaf: u32, sub: u32) -> CpuidResult {
     let most = __cpuid(leaf & 0xf000_0000).eax;

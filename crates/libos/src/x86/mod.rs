@@ -3,15 +3,18 @@
 mod backtrace;
 mod boot;
 mod cpu;
+mod devices;
 pub(crate) mod switch;
 mod tables;
 mod time;
 mod traps;
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::entropy::Pool;
 use crate::kernel::single::Single;
-use crate::machine::{Machine, Nanos, Status};
+use crate::machine::{Device, Machine, Nanos, Status};
 
 pub(crate) use tables::protect;
 
@@ -28,6 +31,23 @@ static RAM_END: AtomicUsize = AtomicUsize::new(0);
 
 fn ram_end() -> usize {
     RAM_END.load(Ordering::Relaxed)
+}
+
+static POOL: Single<Pool> = Single::new(Pool::new());
+
+/// 256 bits from the processor; `None` where it has no source, or the source fails.
+fn processor_entropy() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let mut last = None;
+    for part in bytes.chunks_mut(8) {
+        let word = cpu::random()?;
+        // Some processors' sources failed by giving the same word again and again.
+        if last.replace(word) == Some(word) {
+            return None;
+        }
+        part.copy_from_slice(&word.to_le_bytes());
+    }
+    Some(bytes)
 }
 
 fn clocks() -> Option<time::Clocks> {
@@ -78,16 +98,29 @@ impl Machine for Pc {
         }
     }
 
+    fn attention(&self) -> u64 {
+        time::attention()
+    }
+
+    fn devices(&self) -> Vec<Device> {
+        devices::take()
+    }
+
+    /// From the pool, into which the processor's source goes at each call; the device's at the first, and at each
+    /// where the processor has none.
     fn entropy(&self, out: &mut [u8]) -> bool {
-        let mut last = None;
-        for part in out.chunks_mut(8) {
-            let word = cpu::random();
-            // Some processors' sources failed by giving the same word again and again.
-            let (Some(fresh), true) = (word, word != last) else { return false };
-            part.copy_from_slice(&fresh.to_le_bytes()[..part.len()]);
-            last = word;
-        }
-        true
+        let processor = processor_entropy();
+        let first = !POOL.with(|pool| pool.seeded());
+        let device = if first || processor.is_none() { devices::entropy() } else { None };
+        POOL.with(|pool| {
+            processor.iter().for_each(|bytes| pool.mix(bytes));
+            device.iter().for_each(|bytes| pool.mix(bytes));
+            let good = processor.is_some() || device.is_some();
+            if good {
+                pool.fill(out);
+            }
+            good
+        })
     }
 
     fn exit(&self, status: Status) -> ! {

@@ -6,11 +6,12 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering;
 
 use super::cpu::{self, msr};
-use super::traps::{RANG, SPURIOUS, TIMER};
+use super::traps::{RAISED, RANG, SPURIOUS, TIMER};
 use crate::clock::{self, Ticks};
 use crate::machine::Nanos;
 
 const APIC: usize = 0xfee0_0000;
+const APIC_NUMBER: usize = 0x20;
 const APIC_SPURIOUS: usize = 0xf0;
 const APIC_TIMER: usize = 0x320;
 const APIC_COUNT: usize = 0x380;
@@ -86,7 +87,7 @@ impl Clocks {
                 }
                 (_, None) => {}
             }
-            if !RANG.load(Ordering::Relaxed) {
+            if !RANG.load(Ordering::Relaxed) && RAISED.load(Ordering::Relaxed) == 0 {
                 asm!("sti", "hlt", "cli", options(nostack));
             }
             RANG.store(false, Ordering::Relaxed);
@@ -96,6 +97,19 @@ impl Clocks {
             }
         }
     }
+}
+
+/// Lets in the interrupts that are due, and gives the devices that interrupted since the last call.
+pub(super) fn attention() -> u64 {
+    // SAFETY: as in `Clocks::wait`; the instruction after `sti` is still shielded, so that they come between `nop` and `cli`.
+    unsafe { asm!("sti", "nop", "cli", options(nostack)) };
+    RAISED.swap(0, Ordering::Relaxed)
+}
+
+/// The number of the processor's local APIC, to which interrupts are sent.
+pub(super) fn apic_number() -> u32 {
+    // SAFETY: the boot has mapped the registers.
+    unsafe { core::ptr::with_exposed_provenance::<u32>(APIC + APIC_NUMBER).read_volatile() >> 24 }
 }
 
 /// # Safety

@@ -3,11 +3,11 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::fault::Fault;
 use crate::kernel::{machine, say, threads};
-use crate::machine::Status;
+use crate::machine::{MOST_DEVICES, Status};
 
 global_asm!(include_str!("traps.s"), options(att_syntax));
 
@@ -15,15 +15,23 @@ global_asm!(include_str!("traps.s"), options(att_syntax));
 pub(crate) const TIMER: u8 = 32;
 pub(crate) const SPURIOUS: u8 = 255;
 
+/// The vector of device 0; the others' follow.
+pub(crate) const DEVICES: u8 = 64;
+
 unsafe extern "C" {
     fn libos_exceptions();
     fn libos_timer();
+    fn libos_devices();
     fn libos_spurious();
 }
 
 /// Whether the timer rang; set by its handler.
 #[unsafe(export_name = "libos_rang")]
 pub(super) static RANG: AtomicBool = AtomicBool::new(false);
+
+/// The devices that interrupted, a bit each; set by their handlers.
+#[unsafe(export_name = "libos_raised")]
+pub(super) static RAISED: AtomicU64 = AtomicU64::new(0);
 
 /// What the processor reads by itself.
 #[repr(C, align(16))]
@@ -77,6 +85,10 @@ pub(super) fn install() {
         }
         tables.gates[usize::from(TIMER)] = gate(libos_timer as *const () as usize, 2);
         let base = |at: usize| at as u64;
+        let first = libos_devices as *const () as usize;
+        for device in 0..MOST_DEVICES {
+            tables.gates[usize::from(DEVICES) + device] = gate(first + device * 16, 2);
+        }
         (
             Pointer { limit: 4095, base: base((&raw const tables.gates).expose_provenance()) },
             Pointer { limit: 39, base: base((&raw const tables.segments).expose_provenance()) },

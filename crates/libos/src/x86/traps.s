@@ -1,8 +1,8 @@
 # Where exceptions and interrupts arrive. The target's code keeps a red zone below its stack pointer, so each runs on a
-# stack of its own (IST). An exception ends the machine: it saves nothing. The timer only says that it came.
+# stack of its own (IST). An exception ends the machine: it saves nothing. The timer and devices only say that they came.
 
     .section .text.traps, "ax", @progbits
-    .globl libos_exceptions, libos_timer, libos_spurious
+    .globl libos_exceptions, libos_timer, libos_devices, libos_spurious
     .balign 16
 libos_exceptions:
     .set vector, 0
@@ -35,4 +35,25 @@ libos_timer:
     movl $0, (%rax)
     popq %rax
 libos_spurious:
+    iretq
+
+    .balign 16
+libos_devices:
+    .set device, 0
+    .rept 64
+    .balign 16
+    pushq $device
+    jmp device_rang
+    .set device, device + 1
+    .endr
+
+    .balign 16
+device_rang:
+    pushq %rax
+    movq 8(%rsp), %rax
+    btsq %rax, libos_raised
+    movl $0xfee000b0, %eax
+    movl $0, (%rax)
+    popq %rax
+    addq $8, %rsp
     iretq

@@ -1,0 +1,13 @@
+//! What the tests try with devices, which are there on the library operating system alone.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[cfg(target_os = "hermit")]
+mod trials;
+
+fn main() {
+    #[cfg(target_os = "hermit")]
+    trials::main();
+    #[cfg(not(target_os = "hermit"))]
+    println!("this program is a kernel: build it for x86_64-unknown-hermit");
+}

@@ -1,0 +1,251 @@
+//! The machine's disks and network cards as the seams of the crate `device`. A call waits by letting other threads run, and
+//! the processor sleep; the device's interrupt ends the wait.
+
+extern crate std;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::task::Waker;
+use std::io;
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use device::{Block, Ethernet};
+
+use crate::kernel::single::Single;
+use crate::kernel::{machine, threads};
+use crate::machine::{self as seam, FRAME, Kind, Request, SECTOR};
+use crate::virtio::Error;
+
+/// The stack of the thread that wakes a card's user.
+const WAKER_STACK: usize = 64 << 10;
+
+/// The machine's devices.
+#[derive(Debug, Default)]
+pub struct Devices {
+    /// The disks, in the order of their addresses.
+    pub disks: Vec<Disk>,
+    /// The network cards, in the order of their addresses.
+    pub cards: Vec<Card>,
+}
+
+/// The machine's devices, the first time; none after that. On QEMU's microvm with ACPI the order of addresses is
+/// the reverse of the order in which devices are given.
+pub fn devices() -> Devices {
+    let mut devices = Devices::default();
+    for device in machine().devices() {
+        match device.kind {
+            Kind::Disk(disk) => devices.disks.push(Disk::new(device.number, disk)),
+            Kind::Card(card) => devices.cards.push(Card { number: device.number, card, waker: None }),
+        }
+    }
+    devices
+}
+
+/// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512.
+pub struct Disk {
+    number: u8,
+    disk: Single<Box<dyn seam::Disk>>,
+    size: u64,
+    read_only: bool,
+    most: usize,
+    /// Held for writing by who changes a part of a sector, for reading by who writes whole ones.
+    sectors: RwLock<()>,
+}
+
+impl Disk {
+    fn new(number: u8, disk: Box<dyn seam::Disk>) -> Self {
+        let (size, read_only, most) = (disk.size(), disk.read_only(), disk.most());
+        Self { number, disk: Single::new(disk), size, read_only, most, sectors: RwLock::new(()) }
+    }
+
+    /// Asks, and waits for the end.
+    fn ask(&self, request: Request<'_>, out: &mut [u8]) -> Result<(), Error> {
+        let mut seen = threads::times(self.number);
+        let ticket = loop {
+            if let Some(ticket) = self.disk.with(|disk| disk.begin(request))? {
+                break ticket;
+            }
+            seen = threads::attention(self.number, seen);
+        };
+        let mut seen = threads::times(self.number);
+        loop {
+            let ended = self.disk.with(|disk| disk.end(ticket, out));
+            if !matches!(ended, Ok(false)) {
+                // There is room for another request, or none will end any more.
+                threads::raise(self.number);
+                return ended.map(drop);
+            }
+            seen = threads::attention(self.number, seen);
+        }
+    }
+
+    fn read_sectors(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let request = Request::Read { offset, size: out.len() };
+        self.ask(request, out).map_err(|error| self.failed("reading", offset, out.len(), error))
+    }
+
+    fn write_sectors(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let request = Request::Write { offset, data };
+        self.ask(request, &mut []).map_err(|error| self.failed("writing", offset, data.len(), error))
+    }
+
+    fn failed(&self, what: &str, offset: u64, size: usize, error: Error) -> io::Error {
+        io::Error::other(std::format!("disk {}: {what} {size} bytes at {offset}: {error}", self.number))
+    }
+
+    /// The bytes from `offset` on that one request can take, of `left`: where they begin within the first sector, how many
+    /// they are, and how many the sectors have that hold them.
+    fn span(&self, offset: u64, left: usize) -> (usize, usize, usize) {
+        let skip = (offset % SECTOR as u64) as usize;
+        let part = left.min(self.most - skip);
+        (skip, part, (skip + part).next_multiple_of(SECTOR))
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Disk").field("number", &self.number).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Block for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.size)
+    }
+
+    fn room(&self) -> io::Result<Option<u64>> {
+        Ok(Some(0))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        match len {
+            _ if len == self.size => Ok(()),
+            _ if len > self.size => Err(io::ErrorKind::StorageFull.into()),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "a disk cannot be shortened")),
+        }
+    }
+
+    fn read(&self, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+        if offset.checked_add(out.len() as u64).is_none_or(|end| end > self.size) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        while !out.is_empty() {
+            let (skip, part, whole) = self.span(offset, out.len());
+            let (now, rest) = out.split_at_mut(part);
+            if part == whole {
+                self.read_sectors(offset, now)?;
+            } else {
+                let mut sectors = std::vec![0; whole];
+                self.read_sectors(offset - skip as u64, &mut sectors)?;
+                now.copy_from_slice(&sectors[skip..skip + part]);
+            }
+            out = rest;
+            offset += part as u64;
+        }
+        Ok(())
+    }
+
+    fn write(&self, mut offset: u64, mut data: &[u8]) -> io::Result<()> {
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        if offset.checked_add(data.len() as u64).is_none_or(|end| end > self.size) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        while !data.is_empty() {
+            let (skip, part, whole) = self.span(offset, data.len());
+            let (now, rest) = data.split_at(part);
+            if part == whole {
+                let _shared = self.sectors.read().unwrap_or_else(PoisonError::into_inner);
+                self.write_sectors(offset, now)?;
+            } else {
+                let _alone = self.sectors.write().unwrap_or_else(PoisonError::into_inner);
+                let start = offset - skip as u64;
+                let mut sectors = std::vec![0; whole];
+                self.read_sectors(start, &mut sectors)?;
+                sectors[skip..skip + part].copy_from_slice(now);
+                self.write_sectors(start, &sectors)?;
+            }
+            data = rest;
+            offset += part as u64;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.ask(Request::Flush, &mut []).map_err(|error| self.failed("flushing", 0, 0, error))
+    }
+}
+
+/// The waker of who waits for a card.
+type Waiting = Arc<Mutex<Option<Waker>>>;
+
+/// A network card.
+pub struct Card {
+    number: u8,
+    card: Box<dyn seam::Card>,
+    /// Shared with the thread that wakes, once there is one.
+    waker: Option<Waiting>,
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Card").field("number", &self.number).field("mac", &self.card.mac()).finish_non_exhaustive()
+    }
+}
+
+impl Ethernet for Card {
+    fn mac(&self) -> [u8; 6] {
+        self.card.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        FRAME
+    }
+
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<Option<usize>> {
+        self.card.receive(out).map_err(|error| failed(self.number, error))
+    }
+
+    fn send(&mut self, frame: &[u8]) -> io::Result<bool> {
+        if frame.len() > FRAME {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the frame is longer than the card takes"));
+        }
+        self.card.send(frame).map_err(|error| failed(self.number, error))
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        let number = self.number;
+        let waiting = self.waker.get_or_insert_with(|| {
+            let waiting = Waiting::default();
+            let shared = Arc::clone(&waiting);
+            let thread = std::thread::Builder::new().stack_size(WAKER_STACK).spawn(move || wake(number, &shared));
+            // Without memory for a thread, who registers looks again at once, and the machine does not rest.
+            if thread.is_err() { Arc::default() } else { waiting }
+        });
+        let silent = Arc::strong_count(waiting) == 1;
+        *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        if silent || self.card.ready() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+fn failed(number: u8, error: Error) -> io::Error {
+    io::Error::other(std::format!("network card {number}: {error}"))
+}
+
+/// Wakes who waits whenever the card asks for attention. It is a thread of its own, since a waker may take locks that the
+/// thread holds which is running when the interrupt comes.
+fn wake(number: u8, waiting: &Waiting) {
+    let mut seen = 0;
+    loop {
+        seen = threads::attention(number, seen);
+        let waker = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

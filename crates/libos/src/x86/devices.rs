@@ -1,0 +1,210 @@
+//! Where the PC's devices are, and how they interrupt: over PCI by messages, in memory by the I/O APICs.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::time::apic_number;
+use super::traps::DEVICES;
+use super::{PC, cpu, tables};
+use crate::cmdline::{self, MmioDevice};
+use crate::kernel::say;
+use crate::kernel::single::Single;
+use crate::machine::{Device, Kind, MOST_DEVICES, Machine};
+use crate::paging::Access;
+use crate::virtio::pci::{self, Area, ConfigSpace, Function, Pci, Places};
+use crate::virtio::registers::{Registers, Window};
+use crate::virtio::{self, AnyTransport, Error, block, mmio, net, rng};
+
+/// Where QEMU's microvm has its devices, if the command line tells of none: each has 512 bytes, and an input of the
+/// second I/O APIC.
+const PROBED: usize = 0xfeb0_0000;
+const PROBED_MOST: usize = 24;
+const PROBED_FIRST_INPUT: u32 = 24;
+
+/// The I/O APICs: their registers, and their first input's number.
+const IO_APICS: [(usize, u32); 2] = [(0xfec0_0000, 0), (0xfec1_0000, 24)];
+
+/// Where a processor's local APIC takes messages (Intel SDM 3A 11.11).
+const MESSAGES: u32 = 0xfee0_0000;
+
+/// How long the source of entropy may take, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
+
+struct Found {
+    devices: Vec<Device>,
+    rng: Option<rng::Rng>,
+    /// The next device's number.
+    next: u8,
+}
+
+static FOUND: Single<Found> = Single::new(Found { devices: Vec::new(), rng: None, next: 0 });
+
+/// Finds and starts the devices: those of PCI, those that the command line tells of, or else those where microvm has them.
+/// One that does not start is told of and left out.
+pub(super) fn discover(line: &str, ram: &[Range<usize>]) {
+    let free = |start: usize, size: usize| ram.iter().all(|ram| start >= ram.end || start + size <= ram.start);
+    let told = cmdline::mmio_devices(line);
+    let pci = Ports.exist();
+    if pci {
+        for function in pci::scan(&Ports) {
+            if let Some(places) = Places::find(&Ports, function) {
+                start_pci(function, &places, &free);
+            }
+        }
+    }
+    for device in &told {
+        if device.size >= mmio::SIZE && free(device.start, device.size) {
+            tables::protect(device.start..device.start + device.size, Access::Device);
+            start_mmio(device);
+        } else {
+            say(format_args!("libos: no place for a device: {device:x?}"));
+        }
+    }
+    if !pci && told.is_empty() {
+        for (index, interrupt) in (0..PROBED_MOST).zip(PROBED_FIRST_INPUT..) {
+            start_mmio(&MmioDevice { start: PROBED + index * mmio::SIZE, size: mmio::SIZE, interrupt });
+        }
+    }
+}
+
+/// The devices that were found, once.
+pub(super) fn take() -> Vec<Device> {
+    FOUND.with(|found| core::mem::take(&mut found.devices))
+}
+
+/// 32 bytes or more of the device's entropy, zeros behind them; `None` where there is no such device, or it fails or
+/// takes too long.
+pub(super) fn entropy() -> Option<[u8; 2 * rng::MOST]> {
+    let mut bytes = [0; 2 * rng::MOST];
+    let mut filled = 0;
+    let deadline = PC.monotonic() + PATIENCE;
+    while filled < 32 {
+        FOUND.with(|found| found.rng.as_mut().map(rng::Rng::ask))?;
+        let mut part = [0; rng::MOST];
+        let answer = FOUND.with(|found| found.rng.as_mut().map(|rng| rng.answer(&mut part)))?;
+        match answer.ok()? {
+            Some(size) => {
+                bytes[filled..filled + size].copy_from_slice(&part[..size]);
+                filled += size;
+            }
+            None if PC.monotonic() < deadline => PC.wait(Some(deadline)),
+            None => return None,
+        }
+    }
+    Some(bytes)
+}
+
+fn start_pci(function: Function, places: &Places, free: &dyn Fn(usize, usize) -> bool) {
+    let areas = [Some(places.common), Some(places.notify), Some(places.table), places.device];
+    for area in areas.into_iter().flatten() {
+        let (Ok(start), size) = (usize::try_from(area.start), area.size as usize) else { return };
+        if start.checked_add(size).is_none_or(|end| end >> 46 != 0) || !free(start, size) {
+            say(format_args!("libos: PCI function {:#x} lies in memory: {area:x?}", function.0));
+            return;
+        }
+        tables::protect(start..start + size, Access::Device);
+    }
+    // SAFETY: the areas are the function's, as its registers say, not memory, and mapped above.
+    let window = |area: Area| unsafe { Window::new(area.start as usize, area.size as usize) };
+    start(|number| {
+        let message = (MESSAGES | apic_number() << 12, u32::from(DEVICES + number));
+        pci::enable(&Ports, function, places.msi_x, &window(places.table), message);
+        Some(Box::new(Pci::new(places, window)))
+    });
+}
+
+fn start_mmio(device: &MmioDevice) {
+    // SAFETY: it is no memory, and mapped; what is no device's is told by its first register.
+    let window = unsafe { Window::new(device.start, device.size) };
+    let Some(mmio) = mmio::Mmio::new(window) else { return };
+    start(|number| route(device.interrupt, DEVICES + number).then(|| Box::new(mmio) as AnyTransport));
+}
+
+/// Starts a device whose transport is made once it has a number.
+fn start(transport: impl FnOnce(u8) -> Option<AnyTransport>) {
+    let number = FOUND.with(|found| found.next);
+    if usize::from(number) == MOST_DEVICES {
+        say(format_args!("libos: more than {MOST_DEVICES} devices: one is left out"));
+        return;
+    }
+    let Some(transport) = transport(number) else {
+        say(format_args!("libos: device {number} has no interrupt: it is left out"));
+        return;
+    };
+    let kind = transport.kind();
+    let driver = match kind {
+        virtio::BLOCK => block::Disk::new(transport).map(|disk| Some(Kind::Disk(Box::new(disk)))),
+        virtio::NET => net::Card::new(transport, [2, 0, 0, 0, 0, number]).map(|card| Some(Kind::Card(Box::new(card)))),
+        virtio::RNG => rng::Rng::new(transport).map(|rng| {
+            FOUND.with(|found| found.rng = Some(rng));
+            None
+        }),
+        _ => return,
+    };
+    FOUND.with(|found| found.next += 1);
+    match driver {
+        Ok(Some(kind)) => FOUND.with(|found| found.devices.push(Device { number, kind })),
+        Ok(None) => {}
+        Err(error) => tell(number, kind, error),
+    }
+}
+
+fn tell(number: u8, kind: u32, error: Error) {
+    say(format_args!("libos: virtio device {number} of kind {kind} is left out: {error}"));
+}
+
+/// Sends an input of an I/O APIC to a vector: edge-triggered, to this processor. `false` where there is no such input.
+fn route(interrupt: u32, vector: u8) -> bool {
+    let Some((at, first)) = IO_APICS.into_iter().rfind(|(_, first)| interrupt >= *first) else { return false };
+    // SAFETY: the registers of an I/O APIC, which the boot has mapped; where there is none, nobody listens.
+    let apic = unsafe { Window::new(at, 0x20) };
+    let select = |register: u32| apic.write32(0, register);
+    select(1);
+    let version = apic.read32(0x10);
+    let input = interrupt - first;
+    if version == u32::MAX || input > version >> 16 & 0xff {
+        return false;
+    }
+    select(0x11 + 2 * input);
+    apic.write32(0x10, apic_number() << 24);
+    select(0x10 + 2 * input);
+    apic.write32(0x10, vector.into());
+    true
+}
+
+/// PCI's configuration by its two ports (PCI Local Bus 3.0, 3.2.2.3.2).
+struct Ports;
+
+const ADDRESS: u16 = 0xcf8;
+const DATA: u16 = 0xcfc;
+
+impl Ports {
+    /// Whether there is PCI: the address can be read back.
+    fn exist(&self) -> bool {
+        // SAFETY: the ports are PCI's, or nobody's.
+        unsafe {
+            cpu::write_port32(ADDRESS, 1 << 31);
+            cpu::read_port32(ADDRESS) == 1 << 31
+        }
+    }
+
+    fn select(&self, function: Function, offset: u8) {
+        // SAFETY: as above.
+        unsafe { cpu::write_port32(ADDRESS, 1 << 31 | u32::from(function.0) << 8 | u32::from(offset & !3)) };
+    }
+}
+
+impl ConfigSpace for Ports {
+    fn read(&self, function: Function, offset: u8) -> u32 {
+        self.select(function, offset);
+        // SAFETY: as above.
+        unsafe { cpu::read_port32(DATA) }
+    }
+
+    fn write(&self, function: Function, offset: u8, value: u32) {
+        self.select(function, offset);
+        // SAFETY: as above; what is written makes no device write to memory that it was not given.
+        unsafe { cpu::write_port32(DATA, value) };
+    }
+}
