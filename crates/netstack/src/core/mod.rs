@@ -187,37 +187,51 @@ impl Core {
 
     fn take_in(&mut self, frame: Vec<u8>, moment: Moment) {
         let segment = Segment::of(&frame);
-        let begins = match &segment {
-            Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => {
-                match self.begin(segment.pair) {
-                    Some(begins) => begins,
-                    None => return self.wire.discard(frame),
-                }
-            }
-            Some(segment) if self.says_nothing(segment) => return self.wire.discard(frame),
-            _ => false,
+        let is_let_in = match &segment {
+            Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair),
+            Some(segment) => !self.says_nothing(segment),
+            None => true,
         };
+        if !is_let_in {
+            return self.wire.discard(frame);
+        }
         self.wire.offer(frame);
         self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
-        // A beginning that smoltcp did not take, as one that is damaged, leaves its socket for the next.
-        if begins
-            && let Some(last) = self.half_open.back()
-            && self.socket(last.handle).state() == State::Listen
-            && let Some(last) = self.half_open.pop_back()
-        {
-            self.remove(last.handle, &last.pair);
+        self.close_doors(segment.map(|segment| segment.pair));
+    }
+
+    /// Removes what still listens after a frame, before the next: a beginning that smoltcp did not take, as one that is damaged, or that
+    /// its client took back, after which smoltcp has the socket listen again. Another client would be taken in by it, as the first.
+    fn close_doors(&mut self, pair: Option<Pair>) {
+        match pair {
+            Some(pair) => {
+                let Some(handle) = self.pairs.get(&pair).map(|known| known.handle) else { return };
+                if self.socket(handle).state() == State::Listen {
+                    self.half_open.retain(|one| one.handle != handle);
+                    self.remove(handle, &pair);
+                }
+            }
+            // The segment may have stood behind headers that only smoltcp reads.
+            None => {
+                while let Some(at) =
+                    self.half_open.iter().position(|one| self.socket(one.handle).state() == State::Listen)
+                    && let Some(one) = self.half_open.remove(at)
+                {
+                    self.remove(one.handle, &one.pair);
+                }
+            }
         }
     }
 
-    /// Makes the socket for a connection that begins: smoltcp has no backlog, so that each beginning has its own. `Some(false)` where
-    /// nobody listens, which smoltcp tells the client; `None` where there is no room, and the client is to try again.
-    fn begin(&mut self, pair: Pair) -> Option<bool> {
+    /// Makes the socket for a connection that begins: smoltcp has no backlog, so that each beginning has its own. Whether smoltcp is
+    /// to see it: also where nobody listens, which it tells the client; not where there is no room, and the client is to try again.
+    fn begin(&mut self, pair: Pair) -> bool {
         let Some((id, listening)) = self.listeners.iter().find(|(_, l)| covers(l.address, pair.0)) else {
-            return Some(false);
+            return true;
         };
         let (id, waiting) = (*id, listening.queue.len());
         if waiting >= self.limits.backlog {
-            return None;
+            return false;
         }
         if self.half_open.len() >= self.limits.half_open
             && let Some(oldest) = self.half_open.pop_front()
@@ -225,14 +239,16 @@ impl Core {
             self.remove(oldest.handle, &oldest.pair);
         }
         if self.sockets() >= self.limits.sockets {
-            return None;
+            return false;
         }
         let mut socket = self.new_socket();
         let (address, port) = (pair.0.ip().into(), pair.0.port());
-        socket.listen(IpListenEndpoint { addr: Some(address), port }).ok()?;
+        if socket.listen(IpListenEndpoint { addr: Some(address), port }).is_err() {
+            return false;
+        }
         let handle = self.add(socket, pair);
         self.half_open.push_back(HalfOpen { handle, pair, listener: id });
-        Some(true)
+        true
     }
 
     /// Whether this is an acknowledgement once more, while only the end of a flow is not acknowledged.
@@ -263,7 +279,7 @@ impl Core {
         let mut at = 0;
         while let Some(one) = self.half_open.get(at) {
             match self.socket(one.handle).state() {
-                State::Listen | State::SynReceived => {
+                State::SynReceived => {
                     at += 1;
                     continue;
                 }

@@ -1,0 +1,248 @@
+//! Honest clients are served while a stranger on the same cable does his worst, in virtual time, and nobody passes for another.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::Duration;
+
+use device::sim::{SimEthernet, SimRandom, WireTrouble};
+use device::{Ethernet, Listener, Peer, Stack};
+use netstack::{Config, Limits, NetListener, Netstack};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpProtocol,
+    Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+
+/// The server's card, at which a stranger's frames arrive as well.
+struct Card {
+    cable: SimEthernet,
+    tap: Stranger,
+}
+
+#[derive(Clone, Default)]
+struct Stranger {
+    frames: Arc<Mutex<VecDeque<Vec<u8>>>>,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Ethernet for Card {
+    fn mac(&self) -> [u8; 6] {
+        self.cable.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.cable.mtu()
+    }
+
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.tap.frames.lock().unwrap().pop_front() {
+            Some(frame) => {
+                out[..frame.len()].copy_from_slice(&frame);
+                Ok(Some(frame.len()))
+            }
+            None => self.cable.receive(out),
+        }
+    }
+
+    fn send(&mut self, frame: &[u8]) -> io::Result<bool> {
+        self.cable.send(frame)
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        self.cable.register(waker);
+        *self.tap.waker.lock().unwrap() = Some(waker.clone());
+        if !self.tap.frames.lock().unwrap().is_empty() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Stranger {
+    /// Sends these frames, and waits until the server has dealt with them.
+    async fn sends(&self, frames: impl IntoIterator<Item = Vec<u8>>) {
+        self.frames.lock().unwrap().extend(frames);
+        if let Some(waker) = self.waker.lock().unwrap().take() {
+            waker.wake();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(self.frames.lock().unwrap().is_empty(), "frames wait for ever");
+    }
+}
+
+fn mac_of(address: Ipv4Addr) -> EthernetAddress {
+    let [a, b, c, d] = address.octets();
+    EthernetAddress([6, 0, a, b, c, d])
+}
+
+fn frame(from: Ipv4Addr, ethertype: EthernetProtocol, payload: &[u8]) -> Vec<u8> {
+    let header = EthernetRepr { src_addr: mac_of(from), dst_addr: EthernetAddress([2, 0, 0, 0, 0, 1]), ethertype };
+    let mut frame = vec![0; header.buffer_len() + payload.len()];
+    header.emit(&mut EthernetFrame::new_unchecked(&mut frame));
+    frame[header.buffer_len()..].copy_from_slice(payload);
+    frame
+}
+
+fn arp(from: Ipv4Addr, operation: ArpOperation) -> Vec<u8> {
+    let repr = ArpRepr::EthernetIpv4 {
+        operation,
+        source_hardware_addr: mac_of(from),
+        source_protocol_addr: from,
+        target_hardware_addr: EthernetAddress([0; 6]),
+        target_protocol_addr: SERVER,
+    };
+    let mut packet = vec![0; repr.buffer_len()];
+    repr.emit(&mut ArpPacket::new_unchecked(&mut packet));
+    frame(from, EthernetProtocol::Arp, &packet)
+}
+
+fn ipv4(from: Ipv4Addr, next_header: IpProtocol, payload: &[u8]) -> Vec<u8> {
+    let repr = Ipv4Repr { src_addr: from, dst_addr: SERVER, next_header, payload_len: payload.len(), hop_limit: 64 };
+    let mut packet = vec![0; repr.buffer_len() + payload.len()];
+    repr.emit(&mut Ipv4Packet::new_unchecked(&mut packet), &ChecksumCapabilities::default());
+    packet[repr.buffer_len()..].copy_from_slice(payload);
+    frame(from, EthernetProtocol::Ipv4, &packet)
+}
+
+fn tcp(from: Ipv4Addr, src_port: u16, control: TcpControl, seq: i32) -> Vec<u8> {
+    let repr = TcpRepr {
+        src_port,
+        dst_port: 80,
+        control,
+        seq_number: TcpSeqNumber(seq),
+        ack_number: None,
+        window_len: 1000,
+        window_scale: None,
+        max_seg_size: Some(1460),
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    let mut segment = vec![0; repr.buffer_len()];
+    let (from_ip, to_ip) = (from.into(), SERVER.into());
+    let checksums = ChecksumCapabilities::default();
+    repr.emit(&mut TcpPacket::new_unchecked(&mut segment[..]), &from_ip, &to_ip, &checksums);
+    ipv4(from, IpProtocol::Tcp, &segment)
+}
+
+/// A server with its listener, an honest client on its cable, and a stranger.
+async fn world(limits: Limits) -> (Netstack, NetListener, Netstack, Stranger) {
+    let (cable, other) = SimEthernet::pair(WireTrouble::default());
+    let tap = Stranger::default();
+    let card = Card { cable, tap: tap.clone() };
+    let here = Config::default().address("10.0.0.1/8".parse().unwrap()).limits(limits);
+    let there = Config::default().address("10.0.0.2/8".parse().unwrap());
+    let (server, driver) = Netstack::new(card, &SimRandom::new(1), here).unwrap();
+    tokio::spawn(driver);
+    let (client, driver) = Netstack::new(other, &SimRandom::new(2), there).unwrap();
+    tokio::spawn(driver);
+    let listener = server.listen(at()).await.unwrap();
+    (server, listener, client, tap)
+}
+
+fn at() -> SocketAddr {
+    SocketAddr::new(SERVER.into(), 80)
+}
+
+/// An honest client is served, as who it is.
+async fn serves(listener: &mut NetListener, client: &Netstack) {
+    let mut asking = client.connect(at()).await.unwrap();
+    asking.write_all(b"question").await.unwrap();
+    let (mut flow, peer) = listener.accept().await.unwrap();
+    assert_eq!(peer, Peer::Ip(asking.ends().0));
+    assert_eq!(flow.ends(), (asking.ends().1, asking.ends().0));
+    let mut got = [0; 8];
+    flow.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"question");
+    flow.write_all(b"answer").await.unwrap();
+    flow.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    asking.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"answer");
+}
+
+fn somebody(n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 0)) + n)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_beginnings_takes_what_it_may_and_no_more() {
+    let limits = Limits::default();
+    let (server, mut listener, client, tap) = world(limits).await;
+    serves(&mut listener, &client).await;
+    for round in 0..10 {
+        let flood = (0..2000).map(|n| tcp(somebody(round * 2000 + n), 1000, TcpControl::Syn, 5));
+        tap.sends(flood).await;
+        assert!(server.sockets() <= limits.half_open + 8, "{} sockets", server.sockets());
+        serves(&mut listener, &client).await;
+    }
+    // The flood's connections are given up in time.
+    tokio::time::sleep(limits.silence * 3).await;
+    assert_eq!(server.sockets(), 0);
+}
+
+/// smoltcp lets a connection that its client took back listen again, for anybody.
+#[tokio::test(start_paused = true)]
+async fn a_beginning_that_is_taken_back_leaves_no_place_for_another() {
+    let (server, mut listener, client, tap) = world(Limits::default()).await;
+    tap.sends([arp(STRANGER, ArpOperation::Request)]).await;
+    for port in 1000..1100 {
+        // Both in one step of the server, and in two.
+        tap.sends([tcp(STRANGER, port, TcpControl::Syn, 5), tcp(STRANGER, port, TcpControl::Rst, 6)]).await;
+        tap.sends([tcp(STRANGER, port, TcpControl::Syn, 5)]).await;
+        tap.sends([tcp(STRANGER, port, TcpControl::Rst, 6)]).await;
+    }
+    assert_eq!(server.sockets(), 0);
+    serves(&mut listener, &client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_neighbours_takes_nobody_away() {
+    let (_server, mut listener, client, tap) = world(Limits::default()).await;
+    for round in 0..5 {
+        let flood = (0..2000).flat_map(|n| {
+            let from = somebody(round * 2000 + n);
+            [arp(from, ArpOperation::Request), arp(from, ArpOperation::Reply)]
+        });
+        tap.sends(flood).await;
+        serves(&mut listener, &client).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_frames_are_passed_over() {
+    let (server, mut listener, client, tap) = world(Limits::default()).await;
+    let mut seed: u64 = 1;
+    let mut chance = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for round in 0..20_u16 {
+        let mut frames = Vec::new();
+        for n in 0..500 {
+            let mut frame = match n % 4 {
+                0 => arp(STRANGER, ArpOperation::Request),
+                1 => tcp(STRANGER, round, TcpControl::Syn, n),
+                2 => tcp(STRANGER, round, TcpControl::Fin, n),
+                _ => ipv4(STRANGER, IpProtocol::from(chance(256) as u8), &[n as u8; 64]),
+            };
+            for _ in 0..=chance(3) {
+                let at = chance(frame.len());
+                frame[at] = chance(256) as u8;
+            }
+            frame.truncate(frame.len() - if chance(3) == 0 { chance(frame.len()) } else { 0 });
+            frames.push(frame);
+        }
+        tap.sends(frames).await;
+        assert!(server.sockets() <= Limits::default().half_open + 8);
+        serves(&mut listener, &client).await;
+    }
+}
