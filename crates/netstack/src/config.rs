@@ -42,6 +42,7 @@ impl fmt::Display for Cidr {
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub(crate) addresses: Vec<Cidr>,
+    pub(crate) dhcp: bool,
     pub(crate) gateway4: Option<Ipv4Addr>,
     pub(crate) gateway6: Option<Ipv6Addr>,
     pub(crate) limits: Limits,
@@ -57,6 +58,15 @@ impl Config {
         if self.addresses.len() < Self::MOST_ADDRESSES {
             self.addresses.push(address);
         }
+        self
+    }
+
+    /// With an IPv4 address and a router from a DHCP server (RFC 2131), beside the addresses given; its router takes
+    /// the place of a gateway given. There is none until the server answers,
+    /// and none again when its lease is over and nobody renews it.
+    #[must_use]
+    pub fn dhcp(mut self) -> Self {
+        self.dhcp = true;
         self
     }
 

@@ -84,6 +84,17 @@ impl Netstack {
         Ok(flow)
     }
 
+    /// The addresses that the stack has now: those it was given, and one that a DHCP server has.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Cidr> {
+        core::lock(&self.core).addresses()
+    }
+
+    /// Waits until there is an address, as by DHCP.
+    pub async fn addressed(&self) -> Vec<Cidr> {
+        poll_fn(|cx| core::lock(&self.core).poll_addressed(cx)).await
+    }
+
     /// How many sockets there are: flows in use, on their way in, and on their way out.
     #[must_use]
     pub fn sockets(&self) -> usize {

@@ -1,6 +1,7 @@
 //! The stack's state, and one step of it: frames in, sockets looked after, frames out.
 
 mod flows;
+mod lease;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use device::Ethernet;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::socket::dhcpv4;
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::Instant as Moment;
 use smoltcp::wire::{EthernetAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
@@ -47,6 +49,11 @@ pub(crate) struct Core {
     /// Every socket.
     pairs: HashMap<Pair, Known>,
     half_open: VecDeque<HalfOpen>,
+    dhcp: Option<SocketHandle>,
+    /// The address that came by DHCP.
+    leased: Option<IpCidr>,
+    /// Who waits for an address.
+    addressed: Vec<Waker>,
     orphans: Vec<Orphan>,
     /// Flows that have finished writing, and are still held.
     finishing: Vec<u64>,
@@ -122,9 +129,14 @@ impl Core {
         if let Some(gateway) = config.gateway6 {
             let _ = interface.routes_mut().add_default_ipv6_route(gateway);
         }
+        let mut sockets = SocketSet::new(Vec::new());
+        let dhcp = config.dhcp.then(|| sockets.add(dhcpv4::Socket::new()));
         Self {
             interface,
-            sockets: SocketSet::new(Vec::new()),
+            sockets,
+            dhcp,
+            leased: None,
+            addressed: Vec::new(),
             wire,
             begun,
             limits: config.limits,
@@ -160,6 +172,7 @@ impl Core {
             received += 1;
             self.take_in(frame, moment);
         }
+        self.settle_lease();
         self.settle(now);
         for _ in 0..ROUNDS {
             let result = self.interface.poll_egress(moment, &mut self.wire, &mut self.sockets);
@@ -167,6 +180,7 @@ impl Core {
                 break;
             }
         }
+        self.settle_lease();
         self.settle(now);
         self.wire.flush()?;
         self.wire.register(waker);

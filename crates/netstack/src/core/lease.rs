@@ -1,0 +1,59 @@
+//! The address that a DHCP server has given.
+
+use std::task::{Context, Poll};
+
+use smoltcp::socket::dhcpv4::{Event, Socket};
+use smoltcp::wire::IpCidr;
+
+use super::Core;
+use crate::config::Cidr;
+
+impl Core {
+    /// Takes over what the server has given, or taken back (RFC 2131).
+    pub(super) fn settle_lease(&mut self) {
+        let Some(handle) = self.dhcp else { return };
+        let lease = match self.sockets.get_mut::<Socket<'_>>(handle).poll() {
+            None => return,
+            Some(Event::Configured(lease)) => Some((IpCidr::Ipv4(lease.address), lease.router)),
+            Some(Event::Deconfigured) => None,
+        };
+        let (old, new) = (self.leased, lease.map(|(address, _)| address));
+        self.leased = new;
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.retain(|address| Some(*address) != old);
+            if let Some(new) = new {
+                // There is room for more than a configuration takes.
+                let _ = addresses.push(new);
+            }
+        });
+        match lease.and_then(|(_, router)| router) {
+            Some(router) => {
+                let _ = self.interface.routes_mut().add_default_ipv4_route(router);
+            }
+            // A router that was set up by hand stays until a server names one.
+            None if old.is_none() => {}
+            None => {
+                self.interface.routes_mut().remove_default_ipv4_route();
+            }
+        }
+        for waker in self.addressed.drain(..) {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<Cidr> {
+        let cidrs = self.interface.ip_addrs().iter();
+        cidrs.map(|cidr| Cidr { address: cidr.address().into(), prefix: cidr.prefix_len() }).collect()
+    }
+
+    pub(crate) fn poll_addressed(&mut self, cx: &Context<'_>) -> Poll<Vec<Cidr>> {
+        let addresses = self.addresses();
+        if !addresses.is_empty() {
+            return Poll::Ready(addresses);
+        }
+        if !self.addressed.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.addressed.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
