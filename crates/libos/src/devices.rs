@@ -1,4 +1,4 @@
-//! The machine's disks and network cards as the seams of the crate `device`. A call waits by letting other threads run, and
+//! The machine's disks, network cards and entropy as the seams of the crate `device`. A call waits by letting other threads run, and
 //! the processor sleep; the device's interrupt ends the wait.
 
 extern crate std;
@@ -11,7 +11,7 @@ use core::task::Waker;
 use std::io;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use device::{Block, Ethernet};
+use device::{Block, Ethernet, NoEntropy, Random};
 
 use crate::kernel::single::Single;
 use crate::kernel::{machine, threads};
@@ -41,6 +41,16 @@ pub fn devices() -> Devices {
         }
     }
     devices
+}
+
+/// The machine's entropy.
+#[derive(Clone, Copy, Debug)]
+pub struct Entropy;
+
+impl Random for Entropy {
+    fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy> {
+        if machine().entropy(out) { Ok(()) } else { Err(NoEntropy) }
+    }
 }
 
 /// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512.

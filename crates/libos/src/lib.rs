@@ -7,7 +7,7 @@
 //! | `machine` | what everything else asks of a machine: the one trait that a new kind of machine implements |
 //! | `x86` | the PC: boot, page tables, exceptions, clocks, console, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
-//! | `devices` | disks and network cards as the seams of the crate `device` (only on the target) |
+//! | `devices` | disks, network cards and entropy as the seams of the crate `device` (only on the target) |
 //! | `virtio` | transports, queues and drivers |
 //! | the others | arithmetic and decisions without a machine, tested on any host |
 //!
@@ -41,4 +41,4 @@ mod virtio;
 mod x86;
 
 #[cfg(target_os = "hermit")]
-pub use devices::{Card, Devices, Disk, devices};
+pub use devices::{Card, Devices, Disk, Entropy, devices};

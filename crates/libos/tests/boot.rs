@@ -3,10 +3,12 @@
 #![cfg(not(target_os = "hermit"))]
 #![allow(clippy::expect_used, clippy::panic)]
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 const TARGET: &str = "x86_64-unknown-hermit";
 const MICROVM: &str = "microvm";
@@ -179,6 +181,68 @@ fn needs_qemu_cards_send_and_receive_on_every_machine() {
             assert!(said.contains(&answered), "{transport:?}: {said}");
         }
         assert_eq!(status, 0, "{transport:?}");
+    }
+}
+
+/// A machine that is turned off when the test is done with it.
+struct Machine(std::process::Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks until somebody answers.
+fn get(port: u16, patience: Duration) -> Option<String> {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        if let Ok(mut flow) = TcpStream::connect(("127.0.0.1", port)) {
+            let limited = flow.set_read_timeout(Some(Duration::from_secs(5)));
+            limited.and_then(|()| flow.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).ok()?;
+            let mut answer = String::new();
+            // QEMU takes a connection before the machine does, and may break it off.
+            if flow.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
+                return Some(answer);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
+}
+
+#[test]
+fn needs_qemu_http_is_served_on_every_machine() {
+    for (machine, bus, form) in TRANSPORTS {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port").port();
+        let child = Command::new("qemu-system-x86_64")
+            .args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
+            .args([
+                "-machine",
+                machine,
+                "-cpu",
+                "max",
+                "-m",
+                "32M",
+                "-append",
+                "10.0.2.15/24 10.0.2.2",
+                "-global",
+                form,
+            ])
+            .args(["-netdev", &format!("user,id=n,hostfwd=tcp:127.0.0.1:{port}-:80")])
+            .args(["-device", &format!("virtio-net-{bus},netdev=n"), "-kernel"])
+            .arg(image("http"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("qemu-system-x86_64 runs");
+        let _machine = Machine(child);
+        for _ in 0..20 {
+            let answer = get(port, Duration::from_secs(30)).expect("an answer");
+            let whole = answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("hello from a machine of its own\n");
+            assert!(whole, "{machine}: {answer}");
+        }
     }
 }
 
