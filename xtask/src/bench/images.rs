@@ -8,15 +8,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Bench;
 use super::report::Goal;
+use super::{Bench, pages};
 use crate::{paths, setup, shell};
 
 /// Goals in bytes are for one folder: this toolchain's.
 const TOOLCHAIN: &str = "1.95.0";
 
 pub(super) fn run(bench: &mut Bench) -> Result<()> {
-    setup::programs(&[("mksquashfs", "squashfs-tools"), ("git", "git")])?;
+    setup::programs(&[("mksquashfs", "squashfs-tools"), ("git", "git"), ("wrk", "wrk"), ("nginx", "nginx-light")])?;
     let source = documentation(bench.quick)?;
     shell::run(shell::cargo().args(["build", "--release", "--package", "docteur-cli"]))?;
     let squashfs = squashfs(bench, &source)?;
@@ -36,6 +36,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
         Goal::AtMost(1.0),
     );
     reads(bench, &default, "default", 16.0, Some((120.0, 1200.0)))?;
+    pages::run(bench, &program(), &default.file, &source)?;
 
     let quick = make(bench, &source, "quick", &["--level", "9"])?;
     bench.report.add("level 9 against squashfs", quick.bytes / squashfs.bytes, "x", Goal::AtMost(1.0));
@@ -123,7 +124,11 @@ fn reads(bench: &mut Bench, made: &Made, name: &str, memory: f64, micros: Option
 }
 
 fn docteur() -> Command {
-    Command::new(paths::target().join("release/docteur"))
+    Command::new(program())
+}
+
+fn program() -> PathBuf {
+    paths::target().join("release/docteur")
 }
 
 fn timed(command: &mut Command, file: PathBuf) -> Result<Made> {

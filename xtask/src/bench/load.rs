@@ -67,12 +67,18 @@ impl Nginx {
         let folder = folder.join("nginx");
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("page.html"), page)?;
-        let place = folder.display();
+        Self::of_folder(&folder, &folder, port, "/page.html")
+    }
+
+    /// Serves the files of the folder `root`, one of them at `known`; what nginx itself writes goes to `folder`.
+    pub(crate) fn of_folder(folder: &Path, root: &Path, port: u16, known: &str) -> Result<Self> {
+        let (place, root) = (folder.display(), root.display());
+        // The files may be in a home that only its owner reads; unless it is root who asks, nginx does not look at the user.
         let config = format!(
-            "daemon off; worker_processes 2; pid {place}/pid; error_log {place}/error.log;\n\
+            "daemon off; user root; worker_processes 2; pid {place}/pid; error_log {place}/error.log;\n\
              events {{ worker_connections 1024; }}\n\
-             http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; root {place};\n\
-             types {{ text/html html; }} open_file_cache max=10;\n\
+             http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; root {root};\n\
+             types {{ text/html html; }} open_file_cache max=100000;\n\
              client_body_temp_path {place}/a; proxy_temp_path {place}/b; fastcgi_temp_path {place}/c;\n\
              uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;\n\
              server {{ listen 127.0.0.1:{port}; }} }}\n"
@@ -83,7 +89,7 @@ impl Nginx {
         let child = Command::new(program).arg("-c").arg(&file).stderr(Stdio::null()).spawn().context("nginx")?;
         let nginx = Self(child);
         for _ in 0..100 {
-            if super::serving::get(&format!("127.0.0.1:{port}"), "/page.html").is_ok_and(|a| a.contains("200 OK")) {
+            if super::serving::get(&format!("127.0.0.1:{port}"), known).is_ok_and(|a| a.contains("200 OK")) {
                 return Ok(nginx);
             }
             std::thread::sleep(std::time::Duration::from_millis(50));

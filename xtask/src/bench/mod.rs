@@ -8,6 +8,7 @@ mod crates;
 mod images;
 mod load;
 mod paf;
+mod pages;
 mod report;
 mod server;
 mod serving;

@@ -1,0 +1,109 @@
+//! `docteur serve` beside nginx with two workers: random files of an image, and of the folder that it was made of.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::Bench;
+use super::load::{CONNECTIONS, Load, Nginx, wrk};
+use super::report::Goal;
+use super::serving::Process;
+
+/// Serves the image at `program`'s hands and the folder at nginx's, and asks both for the same files.
+pub(super) fn run(bench: &mut Bench, program: &Path, image: &Path, source: &Path) -> Result<()> {
+    let script = bench.folder.join("pages.lua");
+    let files = files(source)?;
+    fs::write(&script, lua(&files))?;
+    let seconds = if bench.quick { 1 } else { 10 };
+    let load = |address: &str| -> Result<Load> {
+        let url = format!("http://{address}/");
+        // What is kept is there before it is measured.
+        wrk(&url, seconds, Some(&script))?;
+        wrk(&url, seconds, Some(&script))
+    };
+    let folder = bench.folder.join("pages");
+    fs::create_dir_all(&folder)?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let known = files.first().context("no file")?;
+    let theirs = {
+        let _nginx = Nginx::of_folder(&folder, source, port, &format!("/{known}"))?;
+        load(&format!("127.0.0.1:{port}"))?.rate
+    };
+    bench.report.add(format!("nginx, random files, {CONNECTIONS} connections"), theirs, "a second", Goal::None);
+    // The second holds all that there is.
+    for (name, cache, goal) in [("64 MiB", "64", Goal::None), ("1.5 GiB", "1536", Goal::AtLeast(0.8))] {
+        let serving = Serving::start(program, image, cache)?;
+        let ours = load(&serving.address)?.rate;
+        let memory = Process(serving.child.id()).peak_memory()?;
+        let report = &mut bench.report;
+        report.add(format!("docteur serve, {name} kept, the same"), ours, "a second", Goal::None);
+        report.add(format!("docteur serve, {name} kept, against nginx"), ours / theirs, "x", goal);
+        report.add(format!("docteur serve, {name} kept, peak resident"), memory, "MiB", Goal::None);
+    }
+    Ok(())
+}
+
+/// A running `docteur serve`, killed when dropped.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(program: &Path, image: &Path, cache: &str) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("serve").arg(image).args(["--listen", "127.0.0.1:0", "--cache", cache]);
+        let mut child = command.stdout(Stdio::piped()).spawn().context("docteur serve")?;
+        let out = child.stdout.take();
+        let mut serving = Self { child, address: String::new() };
+        let mut line = String::new();
+        BufReader::new(out.context("no standard output")?).read_line(&mut line)?;
+        let address = line.trim().trim_end_matches('/').rsplit_once('/').map(|(_, address)| address.to_owned());
+        serving.address = address.with_context(|| format!("docteur serve says {line:?}"))?;
+        Ok(serving)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Paths of files whose names need no percent sign, in order.
+fn files(source: &Path) -> Result<Vec<String>> {
+    let (mut all, mut open) = (Vec::new(), vec![PathBuf::from(source)]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            } else if let Some(path) = entry.path().strip_prefix(source)?.to_str().filter(|path| is_plain(path)) {
+                all.push(path.to_owned());
+            }
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+fn is_plain(path: &str) -> bool {
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+}
+
+/// wrk's script: a random one of these files each time, the same ones in each run.
+fn lua(files: &[String]) -> String {
+    let mut lua = String::from("local paths = {\n");
+    for path in files {
+        lua.push_str(&format!("\"/{path}\",\n"));
+    }
+    lua.push_str(
+        "}\nmath.randomseed(1)\nfunction request() return wrk.format(\"GET\", paths[math.random(#paths)]) end\n",
+    );
+    lua
+}
