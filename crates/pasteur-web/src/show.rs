@@ -91,6 +91,7 @@ pub(crate) fn start(panel: Panel) -> Result<(), Trouble> {
     spool::clean_later();
     spawn_local(async move {
         while let Err(trouble) = page.run().await {
+            page.kept.saved();
             page.panel.end();
             page.panel.tell(&trouble);
             if !trouble.may_be_tried_again() {
@@ -201,6 +202,8 @@ impl Page {
             return Err(Trouble::NoRoom);
         }
         self.panel.begin_unmeasured(&job, "Claiming the paste …");
+        // To leave from here on is to lose the paste for everybody.
+        self.kept.arriving();
         Ok(client::claim(&job, &known.id, &access.read).await?.lease)
     }
 
@@ -238,6 +241,10 @@ impl Page {
             self.panel.end();
             self.panel.tell(&trouble);
             if !trouble.may_be_tried_again() {
+                if known.header.burn {
+                    // No more of it will come, but what has come is nowhere else.
+                    self.kept.only_copy();
+                }
                 return Ok(());
             }
             (job, opening) = self.try_again(known, access, &token).await?;

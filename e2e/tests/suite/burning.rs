@@ -247,9 +247,14 @@ fn needs_chromium_room_that_runs_out_loses_no_claimed_paste() -> Result<()> {
         reader
             .until(STEP, "the first bytes", async || Ok((wire.answered() > before + (2 << 20)).then_some(())))
             .await?;
+        ensure!(
+            reader.asks_before_it_is_left().await?,
+            "a paste that is arriving, and for this page alone, is not guarded"
+        );
         reader.room(&origin, 20 << 20).await?;
         let said = reader.said_within(BIG_STEP, "alert", |said| said.contains("room")).await?;
         ensure!(said.contains("this page's alone") && !said.contains("pasteur get"), "the alert says {said:?}");
+        ensure!(reader.asks_before_it_is_left().await?, "the page whose alone the paste is lets itself be closed");
         reader.room(&origin, 1 << 30).await?;
         reader.press("button", "Try again").await?;
         is_saved(&reader).await?;
