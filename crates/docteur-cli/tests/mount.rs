@@ -2,41 +2,32 @@
 #![cfg(feature = "mount")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod process;
 #[path = "../../docteur-make/tests/support/mod.rs"]
 mod support;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use process::{DOCTEUR, Running, make};
 use support::{fill, noise, text};
-
-const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
 
 /// A mounted image, which is unmounted at the end, however that comes.
 struct Mounted {
-    process: Child,
+    process: Option<Running>,
     folder: PathBuf,
 }
 
 impl Mounted {
     fn new(image: &Path, folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
-        let mut process = Command::new(DOCTEUR)
-            .arg("mount")
-            .args([image, folder])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mounted = Self { process, folder: folder.to_path_buf() };
+        let (process, line) = Running::start(&["mount".as_ref(), image.as_ref(), folder.as_ref()]);
+        let mounted = Self { process: Some(process), folder: folder.to_path_buf() };
         if !line.contains("is mounted at") {
             panic!("{}", mounted.end().1);
         }
@@ -44,31 +35,20 @@ impl Mounted {
     }
 
     fn stop(&self) {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        self.process.as_ref().unwrap().stop();
     }
 
-    /// Waits for the process; its exit code and what it told.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut told = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        (self.process.wait().unwrap().code(), told)
+        self.process.take().unwrap().end()
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if self.process.try_wait().unwrap().is_none() {
+        if self.process.as_mut().is_some_and(|process| !process.has_ended()) {
             let _ = rustix::mount::unmount(&self.folder, rustix::mount::UnmountFlags::DETACH);
-            let _ = self.process.kill();
-            let _ = self.process.wait();
         }
     }
-}
-
-fn make(source: &Path, image: &Path, more: &[&str]) {
-    let made =
-        Command::new(DOCTEUR).arg("make").args([source, image]).args(["--level", "1"]).args(more).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// A path, its mode, time and size, and its bytes or target.

@@ -1,60 +1,34 @@
 //! Images as web sites, asked over sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod process;
 #[path = "../../docteur-make/tests/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use process::{DOCTEUR, Running, make};
 use support::{noise, text};
 
-const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
-
-/// A server, which is ended with the test.
+/// An image that is served.
 struct Server {
-    process: Child,
+    process: Running,
     address: String,
 }
 
 impl Server {
     fn new(image: &Path) -> Self {
-        let mut process = Command::new(DOCTEUR)
-            .arg("serve")
-            .arg(image)
-            .args(["--listen", "127.0.0.1:0", "--cache", "4"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let more = ["--listen", "127.0.0.1:0", "--cache", "4"].map(OsStr::new);
+        let (process, line) = Running::start(&[&["serve".as_ref(), image.as_ref()], &more[..]].concat());
         let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         Self { process, address }
-    }
-
-    fn stop(&self) {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
-    }
-
-    /// Waits for the process; its exit code and what it told.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut told = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        (self.process.wait().unwrap().code(), told)
-    }
-
-    /// The most memory it has had, in KiB.
-    fn peak(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
@@ -63,13 +37,6 @@ impl Server {
 
     fn get(&self, path: &str, lines: &str) -> Answer {
         ask(&mut self.connect(), "GET", path, lines)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -115,12 +82,6 @@ fn ask(flow: &mut BufReader<TcpStream>, method: &str, path: &str, lines: &str) -
     answer
 }
 
-fn make(source: &Path, image: &Path, more: &[&str]) {
-    let made =
-        Command::new(DOCTEUR).arg("make").args([source, image]).args(["--level", "1"]).args(more).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
-
 #[test]
 fn a_site_is_served_as_it_was_packed() {
     let place = tempfile::tempdir().unwrap();
@@ -159,6 +120,8 @@ fn a_site_is_served_as_it_was_packed() {
         "/deep/er/",
         "/deep/index.html/",
         "//index.html",
+        // In a Location this would be another host's.
+        "//deep",
         "/../index.html",
         "/%",
         "/deep/%2e%2e/index.html",
@@ -182,8 +145,8 @@ fn a_site_is_served_as_it_was_packed() {
     assert_eq!(server.get("/deep/", "accept-encoding: br\r\n").said("content-encoding"), "br");
     assert_ne!(packed.said("etag"), server.get("/deep/", "").said("etag"));
 
-    server.stop();
-    assert_eq!(server.end(), (Some(0), String::new()));
+    server.process.stop();
+    assert_eq!(server.process.end(), (Some(0), String::new()));
 }
 
 #[test]
@@ -216,18 +179,18 @@ fn many_clients_at_once_get_long_files_in_little_memory() {
         }
     });
     // Of 8 times 81 MB, a cache of 4 MiB, the program itself and what is on its way.
-    assert!(server.peak() < 64 << 10, "{} KiB", server.peak());
+    assert!(server.process.peak() < 64 << 10, "{} KiB", server.process.peak());
 
     // Who is being answered when it is told to stop gets the rest.
     let mut flow = server.connect();
     send(&mut flow, "GET", "/long", "");
     let answer = head(&mut flow);
     assert_eq!(answer.said("content-length"), long.len().to_string());
-    server.stop();
+    server.process.stop();
     let mut all = Vec::new();
     flow.read_to_end(&mut all).unwrap();
     assert!(all == long);
-    assert_eq!(server.end(), (Some(0), String::new()));
+    assert_eq!(server.process.end(), (Some(0), String::new()));
 }
 
 #[test]
@@ -258,8 +221,8 @@ fn damage_is_told_and_never_a_wrong_byte() {
     let mut got = Vec::new();
     let _ = flow.read_to_end(&mut got);
     assert!(got.len() < 600_000 && noise(3, 900_000).starts_with(&got), "{}", got.len());
-    server.stop();
-    let (code, told) = server.end();
+    server.process.stop();
+    let (code, told) = server.process.end();
     assert_eq!(code, Some(0));
     assert_eq!(told.matches("the image is damaged at byte").count(), 2, "{told}");
 }

@@ -90,7 +90,7 @@ impl Netstack {
         core::lock(&self.core).addresses()
     }
 
-    /// Waits until there is an address, as by DHCP.
+    /// Waits until there is an address, as by DHCP. There is none where the card failed.
     pub async fn addressed(&self) -> Vec<Cidr> {
         poll_fn(|cx| core::lock(&self.core).poll_addressed(cx)).await
     }

@@ -91,16 +91,12 @@ impl History {
         lock.lock()?;
         let mut entries = read(&self.path())?;
         change(&mut entries);
-        let new = self.folder.join("history.new");
-        let mut file = private(&new, OpenOptions::new().write(true).create(true).truncate(true))?;
         let mut text = zeroize::Zeroizing::new(Vec::new());
         for entry in &entries {
             serde_json::to_writer(&mut *text, entry).map_err(io::Error::other)?;
             text.push(b'\n');
         }
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(new, self.path())
+        replace_private(&self.path(), &text)
     }
 }
 
@@ -110,6 +106,16 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
         make_private_folder(folder)?;
     }
     private(path, OpenOptions::new().write(true).create(true))
+}
+
+/// Writes a file for this user alone in place of what was there: a crash leaves the old one or the new.
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let new = path.with_added_extension("new");
+    let mut file = open_private(&new)?;
+    file.set_len(0)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 /// The file's entries; a line that is none (of a newer version, or damaged) is passed over.

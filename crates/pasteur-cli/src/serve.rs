@@ -60,9 +60,6 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let mut config = options.config();
     let certificates = Certificates::of(&options)?;
     config.tls = certificates.as_ref().map(|certificates| certificates.tls().clone());
-    if let Some(certificates) = &certificates {
-        config.challenges = certificates.challenges().clone();
-    }
     if config.tls.is_none() && !config.redirect_listen.is_empty() {
         return Err(Failure::RedirectWithoutTls);
     }

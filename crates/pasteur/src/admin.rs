@@ -35,10 +35,7 @@ impl<S: Store> Admin<S> {
             _ if !is_read => Failure::method("GET, HEAD").into_response(),
             "/metrics" => {
                 let usage = self.app.store.usage().await.ok();
-                text(
-                    StatusCode::OK,
-                    self.app.metrics.text(&self.http.snapshot(), self.app.troubles.count.value(), usage),
-                )
+                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), usage))
             }
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/readyz" => self.ready().await,

@@ -106,7 +106,9 @@ impl<S: Store> App<S> {
 
     /// Tells the operator of a failure of the store.
     pub(crate) fn note(&self, error: &StoreError) {
-        self.troubles.note(error, &*self.clock, &self.log);
+        if self.troubles.note(error, &*self.clock, &self.log) {
+            self.metrics.store_failures.add(1);
+        }
     }
 
     async fn route(&self, route: Route<'_>, head: &Parts, body: Body, origin: Origin, received: &AtomicU64) -> Outcome {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use device::Place;
 use paf::http::Limits;
-use paf::tls::Challenges;
 use paf::{Net, Tls};
 
 /// The policy of a server.
@@ -16,8 +15,6 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Where plain HTTP is answered with the same address under TLS; of use with `tls` alone.
     pub redirect_listen: Vec<Place>,
-    /// What the redirect shows to certificate authorities.
-    pub challenges: Challenges,
     /// Where metrics and readiness are told; not for the public.
     pub admin_listen: Vec<Place>,
     /// The largest content in bytes.
@@ -69,7 +66,6 @@ impl Default for Config {
             listen: Vec::new(),
             tls: None,
             redirect_listen: Vec::new(),
-            challenges: Challenges::default(),
             admin_listen: Vec::new(),
             max_paste: 2 << 30,
             max_expiry: None,

@@ -19,7 +19,7 @@ impl Counter {
         self.0.fetch_add(n, Relaxed);
     }
 
-    pub(crate) fn value(&self) -> u64 {
+    fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     pub(crate) wrong_tokens: Counter,
     pub(crate) limited_creations: Counter,
     pub(crate) limited_tokens: Counter,
+    pub(crate) store_failures: Counter,
 }
 
 /// Requests by route and status, and how long they took to answer.
@@ -113,7 +114,7 @@ impl Metrics {
     }
 
     /// The text format, version 0.0.4. `usage` is left out where the store could not tell it.
-    pub(crate) fn text(&self, http: &Snapshot, troubles: u64, usage: Option<Usage>) -> String {
+    pub(crate) fn text(&self, http: &Snapshot, usage: Option<Usage>) -> String {
         let mut out = String::with_capacity(16 * 1024);
         self.requests.write(&mut out);
         let totals = [
@@ -132,7 +133,7 @@ impl Metrics {
             (
                 "pasteur_store_failures_total",
                 "Requests and sweeps that the store failed, a full one's among them.",
-                troubles,
+                self.store_failures.value(),
             ),
             ("pasteur_connections_accepted_total", "Connections accepted.", http.accepted),
             ("pasteur_connections_refused_total", "Connections refused for their number.", http.refused),
@@ -190,9 +191,10 @@ mod tests {
     #[test]
     fn buckets_add_up() {
         let metrics = Metrics::default();
+        metrics.store_failures.add(2);
         metrics.requests.record(Route::Health, StatusCode::OK, Duration::from_micros(100));
         metrics.requests.record(Route::Health, StatusCode::NOT_FOUND, Duration::from_secs(100));
-        let text = metrics.text(&Snapshot::default(), 4, Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
+        let text = metrics.text(&Snapshot::default(), Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
         for line in [
             "pasteur_requests_total{route=\"/healthz\",status=\"2xx\"} 1",
             "pasteur_requests_total{route=\"/healthz\",status=\"4xx\"} 1",
@@ -201,7 +203,7 @@ mod tests {
             "pasteur_request_seconds_bucket{route=\"/healthz\",le=\"+Inf\"} 2",
             "pasteur_request_seconds_count{route=\"/healthz\"} 2",
             "pasteur_request_seconds_sum{route=\"/healthz\"} 100.0001",
-            "pasteur_store_failures_total 4",
+            "pasteur_store_failures_total 2",
             "pasteur_pastes 3",
             "pasteur_quota_bytes 10",
         ] {

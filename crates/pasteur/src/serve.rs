@@ -8,7 +8,7 @@ use device::{Clock, Listener, NoEntropy, Peer, Place, Random, Stack};
 use http::Response;
 use paf::http::{Limits, Refusal, Service};
 use paf::tls::TlsError;
-use paf::{Redirect, Stop};
+use paf::{Redirect, Stop, Tls};
 use store::Store;
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -92,7 +92,7 @@ pub async fn serve<K: Stack, S: Store>(
 
     let sweep_every = config.sweep_every;
     let proxies = config.proxy_protocol.clone();
-    let challenges = config.challenges.clone();
+    let challenges = tls.as_ref().and_then(Tls::challenges).unwrap_or_default();
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
     let redirect =

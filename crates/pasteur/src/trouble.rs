@@ -9,7 +9,6 @@ use device::Clock;
 use store::Error as StoreError;
 
 use crate::log::Log;
-use crate::metrics::Counter;
 
 /// How often the same kind of failure is told again. A damaged store may fail at every request.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -21,22 +20,19 @@ pub(crate) struct Troubles {
     told: [AtomicU64; 3],
     /// The first damage that was met.
     damaged: OnceLock<String>,
-    /// All failures.
-    pub(crate) count: Counter,
 }
 
 impl Troubles {
-    /// Counts a failure, and logs it unless one of its kind was logged a moment ago. Answers, such as that there is no
-    /// such paste, are no failures.
-    pub(crate) fn note(&self, error: &StoreError, clock: &dyn Clock, log: &Log) {
+    /// Logs a failure, unless one of its kind was logged a moment ago. Whether it is one: answers, such as that there is no such paste,
+    /// are none.
+    pub(crate) fn note(&self, error: &StoreError, clock: &dyn Clock, log: &Log) -> bool {
         let kind = match error {
-            StoreError::NotFound | StoreError::Burnt | StoreError::Claimed | StoreError::Exists => return,
-            StoreError::Closed => return,
+            StoreError::NotFound | StoreError::Burnt | StoreError::Claimed | StoreError::Exists => return false,
+            StoreError::Closed => return false,
             StoreError::Quota { .. } | StoreError::Full => 0,
             StoreError::Damaged(_) => 1,
             _ => 2,
         };
-        self.count.add(1);
         if let StoreError::Damaged(what) = error {
             self.damaged.get_or_init(|| what.clone());
         }
@@ -46,6 +42,7 @@ impl Troubles {
         if due && self.told[kind].compare_exchange(last, now, Relaxed, Relaxed).is_ok() {
             log.event(clock.now(), if kind == 0 { "warn" } else { "error" }, &error.to_string());
         }
+        true
     }
 
     /// The first damage that was met: it does not heal by itself.

@@ -48,7 +48,7 @@ impl Core {
 
     pub(crate) fn poll_addressed(&mut self, cx: &Context<'_>) -> Poll<Vec<Cidr>> {
         let addresses = self.addresses();
-        if !addresses.is_empty() {
+        if !addresses.is_empty() || self.failed {
             return Poll::Ready(addresses);
         }
         if !self.addressed.iter().any(|waker| waker.will_wake(cx.waker())) {

@@ -450,6 +450,9 @@ impl Core {
                 waker.wake();
             }
         }
+        for waker in self.addressed.drain(..) {
+            waker.wake();
+        }
     }
 
     // Sockets.

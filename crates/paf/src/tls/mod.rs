@@ -111,9 +111,9 @@ impl Tls {
         &self.provider
     }
 
-    /// The challenges that are shown, if any are.
-    #[cfg(feature = "acme")]
-    pub(crate) fn challenges(&self) -> Option<Challenges> {
+    /// The challenges that are shown, if any are: a [`Redirect`](crate::Redirect) may show the same.
+    #[must_use]
+    pub fn challenges(&self) -> Option<Challenges> {
         self.names.challenges()
     }
 

@@ -38,7 +38,6 @@ impl Names {
         let _ = self.challenges.set(challenges);
     }
 
-    #[cfg(feature = "acme")]
     pub(super) fn challenges(&self) -> Option<Challenges> {
         self.challenges.get().cloned()
     }

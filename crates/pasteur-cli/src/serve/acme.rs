@@ -1,7 +1,7 @@
 //! `--acme`: a certificate from an authority, kept in a folder and renewed while the server runs.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use super::options::ServeOptions;
 use crate::duration;
-use crate::history::open_private;
+use crate::history::replace_private;
 
 /// The largest file that is read: an account, or a chain of certificates.
 const LARGEST: u64 = 1 << 20;
@@ -117,12 +117,7 @@ impl Keep for Folder {
     }
 
     fn save(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let new = self.0.join(format!("{name}.new"));
-        let mut file = open_private(&new)?;
-        file.set_len(0)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&new, self.0.join(name))?;
+        replace_private(&self.0.join(name), content)?;
         // The name is to survive a loss of power, too.
         File::open(&self.0)?.sync_all()
     }

@@ -149,7 +149,6 @@ impl ServeOptions {
             listen: self.listen.clone(),
             tls: None,
             redirect_listen: self.redirect_http.clone(),
-            challenges: paf::tls::Challenges::default(),
             admin_listen: self.admin_listen.clone(),
             max_paste: self.max_paste,
             max_expiry: self.max_expiry,

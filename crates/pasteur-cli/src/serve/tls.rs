@@ -23,7 +23,6 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// What the server speaks TLS with, and where it came from.
 pub(super) struct Certificates {
     tls: Tls,
-    challenges: Challenges,
     provider: Arc<CryptoProvider>,
     /// Each a certificate's file and its key's.
     files: Vec<(PathBuf, PathBuf)>,
@@ -51,15 +50,9 @@ impl Certificates {
         };
         let tickets = ring::Ticketer::new().map_err(|error| Failure::Tls(error.to_string()))?;
         let tls = Tls::new(Arc::clone(&provider), identities).map_err(|error| Failure::Tls(error.to_string()))?;
-        let challenges = Challenges::default();
         let tls = tls.with_tickets(tickets);
-        let tls = if options.acme.is_empty() { tls } else { tls.with_challenges(challenges.clone()) };
-        Ok(Some(Self { tls, challenges, provider, files }))
-    }
-
-    /// What is shown to certificate authorities.
-    pub(super) fn challenges(&self) -> &Challenges {
-        &self.challenges
+        let tls = if options.acme.is_empty() { tls } else { tls.with_challenges(Challenges::default()) };
+        Ok(Some(Self { tls, provider, files }))
     }
 
     /// What the server speaks TLS with.

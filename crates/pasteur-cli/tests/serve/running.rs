@@ -232,3 +232,27 @@ fn a_log_that_nobody_reads_does_not_keep_it_from_ending() {
     }
     drop(reader);
 }
+
+/// What docs/serve.md says of them: some 0.3 MiB each.
+#[test]
+fn uploads_that_stall_are_a_bounded_burden() {
+    const STALLED: usize = 300;
+    let place = Place::new();
+    let server = place.start(&["--create-rate", "0"]);
+    server.paste(b"so that it has done everything once");
+    let before = server.resident();
+    let request = creation(&[7; 300_000]);
+    let mut held = Vec::new();
+    for _ in 0..STALLED {
+        let mut stream = server.connect();
+        stream.write_all(&request[..100_000]).unwrap();
+        held.push(stream);
+    }
+    // What was sent is read, as far as it ever will be.
+    thread::sleep(Duration::from_secs(1));
+    let each = (server.resident() - before) / STALLED;
+    assert!(each < 400 << 10, "{each} bytes each");
+    server.paste(b"and it serves others");
+    drop(held);
+    server.end();
+}

@@ -125,6 +125,13 @@ impl Server {
         Self { child, _stdout: stdout, addresses, log: Some(log) }
     }
 
+    /// The memory it has now, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.addresses[0]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
