@@ -1,5 +1,6 @@
 //! The seams between the application and a machine: narrow traits for the network, a block device, clocks and
 //! randomness. `host` implements them with an ordinary operating system, `libos` without one, and [`sim`] in memory.
+//! [`manifest`] is how a program for `libos` says which of them it needs.
 
 mod block;
 mod clock;
@@ -9,6 +10,7 @@ mod ethernet;
 mod flow;
 #[cfg(feature = "image")]
 pub mod image;
+pub mod manifest;
 mod place;
 mod random;
 pub mod sim;

@@ -1,6 +1,6 @@
 //! The least there is: `std` on the library operating system.
 
-use libos as _;
+libos::manifest![];
 
 fn main() {
     println!("hello from {:?}", std::env::args().collect::<Vec<_>>());

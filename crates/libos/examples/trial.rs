@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
-use libos as _;
+libos::manifest![];
 
 fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();

@@ -5,42 +5,36 @@ extern crate std;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::task::Waker;
 use std::io;
 use std::sync::{Mutex, PoisonError, RwLock};
 
+use device::manifest::Name;
 use device::{Block, Ethernet, NoEntropy, Random};
 
 use crate::kernel::single::Single;
 use crate::kernel::{machine, threads};
-use crate::machine::{self as seam, FRAME, Kind, Request, SECTOR};
+use crate::machine::{self as seam, Device, FRAME, Kind, Request, SECTOR};
 use crate::virtio::Error;
 
 /// The stack of the thread that wakes a card's user.
 const WAKER_STACK: usize = 64 << 10;
 
-/// The machine's devices.
-#[derive(Debug, Default)]
-pub struct Devices {
-    /// The disks, in the order of their addresses.
-    pub disks: Vec<Disk>,
-    /// The network cards, in the order of their addresses.
-    pub cards: Vec<Card>,
+/// The disk that the program declares by this name, the first time; none after that, and none where the machine has not got one
+/// that is optional. One that is declared read-only is not written, though the machine may let it.
+pub fn disk(name: &str) -> Option<Disk> {
+    let Device { declared, number, kind } = machine().device(Name::new(name.as_bytes())?)?;
+    let Kind::Disk(disk) = kind else { return None };
+    let (size, read_only, most) = (disk.size(), declared.read_only || disk.read_only(), disk.most());
+    Some(Disk { name: declared.name, number, disk: Single::new(disk), size, read_only, most, sectors: RwLock::new(()) })
 }
 
-/// The machine's devices, the first time; none after that. On QEMU's microvm with ACPI the order of addresses is
-/// the reverse of the order in which devices are given.
-pub fn devices() -> Devices {
-    let mut devices = Devices::default();
-    for device in machine().devices() {
-        match device.kind {
-            Kind::Disk(disk) => devices.disks.push(Disk::new(device.number, disk)),
-            Kind::Card(card) => devices.cards.push(Card { number: device.number, card, waker: None }),
-        }
-    }
-    devices
+/// The network card that the program declares by this name, as [`disk`] gives disks.
+pub fn card(name: &str) -> Option<Card> {
+    let Device { declared, number, kind } = machine().device(Name::new(name.as_bytes())?)?;
+    let Kind::Card(card) = kind else { return None };
+    Some(Card { name: declared.name, number, card, waker: None })
 }
 
 /// The machine's entropy.
@@ -55,6 +49,7 @@ impl Random for Entropy {
 
 /// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512.
 pub struct Disk {
+    name: Name,
     number: u8,
     disk: Single<Box<dyn seam::Disk>>,
     size: u64,
@@ -65,11 +60,6 @@ pub struct Disk {
 }
 
 impl Disk {
-    fn new(number: u8, disk: Box<dyn seam::Disk>) -> Self {
-        let (size, read_only, most) = (disk.size(), disk.read_only(), disk.most());
-        Self { number, disk: Single::new(disk), size, read_only, most, sectors: RwLock::new(()) }
-    }
-
     /// Asks, and waits for the end.
     fn ask(&self, request: Request<'_>, out: &mut [u8]) -> Result<(), Error> {
         let mut seen = threads::times(self.number);
@@ -102,7 +92,7 @@ impl Disk {
     }
 
     fn failed(&self, what: &str, offset: u64, size: usize, error: Error) -> io::Error {
-        io::Error::other(std::format!("disk {}: {what} {size} bytes at {offset}: {error}", self.number))
+        io::Error::other(std::format!("disk {}: {what} {size} bytes at {offset}: {error}", self.name))
     }
 
     /// The bytes from `offset` on that one request can take, of `left`: where they begin within the first sector, how many
@@ -116,7 +106,7 @@ impl Disk {
 
 impl fmt::Debug for Disk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Disk").field("number", &self.number).field("size", &self.size).finish_non_exhaustive()
+        out.debug_struct("Disk").field("name", &self.name).field("size", &self.size).finish_non_exhaustive()
     }
 }
 
@@ -194,6 +184,7 @@ type Waiting = Arc<Mutex<Option<Waker>>>;
 
 /// A network card.
 pub struct Card {
+    name: Name,
     number: u8,
     card: Box<dyn seam::Card>,
     /// Shared with the thread that wakes, once there is one.
@@ -202,7 +193,7 @@ pub struct Card {
 
 impl fmt::Debug for Card {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Card").field("number", &self.number).field("mac", &self.card.mac()).finish_non_exhaustive()
+        out.debug_struct("Card").field("name", &self.name).field("mac", &self.card.mac()).finish_non_exhaustive()
     }
 }
 
@@ -216,14 +207,14 @@ impl Ethernet for Card {
     }
 
     fn receive(&mut self, out: &mut [u8]) -> io::Result<Option<usize>> {
-        self.card.receive(out).map_err(|error| failed(self.number, error))
+        self.card.receive(out).map_err(|error| failed(self.name, error))
     }
 
     fn send(&mut self, frame: &[u8]) -> io::Result<bool> {
         if frame.len() > FRAME {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the frame is longer than the card takes"));
         }
-        self.card.send(frame).map_err(|error| failed(self.number, error))
+        self.card.send(frame).map_err(|error| failed(self.name, error))
     }
 
     fn register(&mut self, waker: &Waker) {
@@ -243,8 +234,8 @@ impl Ethernet for Card {
     }
 }
 
-fn failed(number: u8, error: Error) -> io::Error {
-    io::Error::other(std::format!("network card {number}: {error}"))
+fn failed(name: Name, error: Error) -> io::Error {
+    io::Error::other(std::format!("network card {name}: {error}"))
 }
 
 /// Wakes who waits whenever the card asks for attention. It is a thread of its own, since a waker may take locks that the

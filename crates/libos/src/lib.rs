@@ -1,6 +1,7 @@
 //! A library operating system: Rust's own `std` for `x86_64-unknown-hermit` on a virtual machine with one processor.
-//! A program that names this crate (`use libos as _;`) and is built for that target is a kernel that boots by PVH; `std` finds here the
-//! symbols that it asks for, and none for files and sockets, so that a program which uses them does not link.
+//! A program that uses this crate and is built for that target is a kernel that boots by PVH; `std` finds here the
+//! symbols that it asks for, and none for files and sockets, so that a program which uses them does not link. It declares its
+//! devices with [`manifest!`].
 //!
 //! | module | what |
 //! |---|---|
@@ -8,6 +9,7 @@
 //! | `x86` | the PC: boot, page tables, exceptions, clocks, console, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
 //! | `devices` | disks, network cards and entropy as the seams of the crate `device` (only on the target) |
+//! | `naming` | which device of the machine is which of the program's |
 //! | `virtio` | transports, queues and drivers |
 //! | the others | arithmetic and decisions without a machine, tested on any host |
 //!
@@ -32,6 +34,7 @@ mod heap;
 mod kernel;
 mod machine;
 mod memory;
+mod naming;
 mod paging;
 mod pvh;
 mod scheduler;
@@ -41,4 +44,24 @@ mod virtio;
 mod x86;
 
 #[cfg(target_os = "hermit")]
-pub use devices::{Card, Devices, Disk, Entropy, devices};
+pub use devices::{Card, Disk, Entropy, card, disk};
+
+pub use device::manifest;
+
+/// Declares the program's devices, once in each program: `libos::manifest![disk("store"), card("net")]`, with the functions of
+/// [`manifest`]. They are written into the image (`pasteur unikernel inspect` prints them), the machine does not start without those
+/// that it needs, and `libos::disk` and `libos::card` give them by their names. A program that declares none says
+/// `libos::manifest![]`; without that it does not link.
+#[macro_export]
+macro_rules! manifest {
+    ($($device:expr),* $(,)?) => {
+        const _: () = {
+            #[allow(unused_imports)]
+            use $crate::manifest::{card, disk};
+            type Manifest = $crate::manifest::Note<{ <[&str]>::len(&[$(stringify!($device)),*]) }>;
+            // On a host nobody reads it, but it is looked at.
+            #[cfg_attr(target_os = "hermit", unsafe(link_section = ".note.libos"), unsafe(export_name = "libos_manifest"))]
+            static MANIFEST: Manifest = Manifest::new([$($device),*]);
+        };
+    };
+}

@@ -1,7 +1,8 @@
 //! What the rest of the crate asks of a machine, and nothing else: a second kind of machine implements this trait.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+
+use device::manifest::Name;
 
 use crate::virtio::Error;
 
@@ -26,8 +27,8 @@ pub(crate) trait Machine: Sync {
     /// Which devices asked for attention since the last call: bit `n` is the device of number `n`. It never sleeps.
     fn attention(&self) -> u64;
 
-    /// The devices that were found, the first time; none after that.
-    fn devices(&self) -> Vec<Device>;
+    /// The device that the program declares by this name, the first time; none after that, and none where it was not found.
+    fn device(&self, name: Name) -> Option<Device>;
 
     /// Fills `out` from the sources there are; `false` where none can be trusted, and `out` must not be used.
     fn entropy(&self, out: &mut [u8]) -> bool;
@@ -39,8 +40,10 @@ pub(crate) trait Machine: Sync {
 /// Most devices of a machine.
 pub(crate) const MOST_DEVICES: usize = 64;
 
-/// A device, and the number by which it asks for attention.
+/// A device that the program declares, and the number by which it asks for attention.
 pub(crate) struct Device {
+    /// How it is declared.
+    pub(crate) declared: device::manifest::Device,
     /// Its number, below [`MOST_DEVICES`].
     pub(crate) number: u8,
     /// What it is.
@@ -122,6 +125,8 @@ pub(crate) enum Status {
     NoEntropy,
     /// Memory, or the boot information, is not enough to start.
     Boot,
+    /// A device that the program needs is not there, or not as it needs it.
+    NoDevice,
 }
 
 impl Status {
@@ -133,6 +138,7 @@ impl Status {
             Self::Abort => 100,
             Self::NoEntropy => 101,
             Self::Boot => 102,
+            Self::NoDevice => 103,
         }
     }
 }
@@ -147,6 +153,7 @@ mod tests {
         assert_eq!(Status::Exit(62).code(), 62);
         assert_eq!([Status::Exit(63), Status::Exit(-1), Status::Exit(300)].map(Status::code), [63; 3]);
         assert_eq!(Status::Fault(14).code(), 78);
-        assert_eq!([Status::Abort, Status::NoEntropy, Status::Boot].map(Status::code), [100, 101, 102]);
+        let told = [Status::Abort, Status::NoEntropy, Status::Boot, Status::NoDevice].map(Status::code);
+        assert_eq!(told, [100, 101, 102, 103]);
     }
 }

@@ -10,6 +10,9 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use device::manifest::image::Image;
+use device::manifest::{card, disk};
+
 const TARGET: &str = "x86_64-unknown-hermit";
 const MICROVM: &str = "microvm";
 
@@ -146,6 +149,73 @@ fn needs_qemu_disks_keep_bytes_on_every_machine() {
         assert!(said.contains("Err(Kind(UnexpectedEof)) Err(Kind(ReadOnlyFilesystem))"), "{transport:?}: {said}");
         assert_eq!(status, 0, "{transport:?}");
     }
+}
+
+#[test]
+fn needs_qemu_devices_are_found_by_their_names_on_every_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut drives = Vec::new();
+    for (number, serial) in ["other", "fixed", "plain", "stranger"].into_iter().enumerate() {
+        let file = folder.path().join(serial);
+        std::fs::write(&file, vec![0; 512 << number]).expect("a disk");
+        let drive = format!("if=none,id={serial},format=raw,file={}", file.display());
+        drives.push([drive, format!("virtio-blk-BUS,drive={serial},serial={serial}")]);
+    }
+    for transport in TRANSPORTS {
+        for turn in 0..2 {
+            let mut more = Vec::new();
+            for [drive, device] in &drives {
+                more.extend(["-drive", drive, "-device", device]);
+            }
+            let cards = ["virtio-net-BUS,mac=52:54:00:00:00:02", "virtio-net-BUS,mac=52:54:00:00:00:01"];
+            cards.into_iter().for_each(|card| more.extend(["-device", card]));
+            let (said, status) = devices(transport, "max", "names", &more);
+            for disk in [
+                r#"Disk { name: "plain", size: 2048, .. }"#,
+                r#"Disk { name: "other", size: 512, .. }"#,
+                r#"Disk { name: "fixed", size: 1024, .. }"#,
+                r#"Card { name: "first", mac: [82, 84, 0, 0, 0, 1], .. }"#,
+                r#"Card { name: "second", mac: [82, 84, 0, 0, 0, 2], .. }"#,
+                "is none that the program declares",
+            ] {
+                assert!(said.contains(disk), "{transport:?} {turn}: {said}");
+            }
+            assert_eq!(status, 0, "{transport:?}");
+            drives.reverse();
+        }
+    }
+}
+
+#[test]
+fn needs_qemu_a_device_that_is_lacking_ends_the_machine() {
+    for transport in TRANSPORTS {
+        let (said, status) = boot_with(transport.0, "max", "32M", "http", "", &[]);
+        assert_eq!(said.trim(), r#"libos: there is no card "net", which the program needs"#, "{transport:?}");
+        assert_eq!(status, 103, "{transport:?}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("disk");
+        std::fs::write(&file, [0; 512]).expect("a disk");
+        let drive = format!("if=none,id=d,format=raw,readonly=on,file={}", file.display());
+        let disk = ["-drive", &drive, "-device", "virtio-blk-BUS,drive=d,serial=plain"];
+        let (said, status) = devices(transport, "max", "names", &disk);
+        assert_eq!(said.trim(), r#"libos: the disk "plain" is read-only, and the program writes it"#, "{transport:?}");
+        assert_eq!(status, 103, "{transport:?}");
+    }
+}
+
+#[test]
+fn needs_qemu_images_tell_what_the_programs_declare() {
+    let read = |name: &str| {
+        let file = std::fs::File::open(image(name)).expect("an image");
+        Image::read(file).expect("a unikernel")
+    };
+    assert_eq!(read("hello").manifest.devices(), []);
+    let http = read("http");
+    assert_eq!(http.manifest.devices(), [card("net")]);
+    assert!(http.memory.contains(&http.entry) && http.memory.start == 0x20_0000, "{http:?}");
+    assert_eq!(http.size, image("http").metadata().expect("an image").len());
+    let [fixed, first] = [disk("fixed").read_only().optional(), card("first").optional()];
+    assert_eq!(read("devices").manifest.devices()[2..4], [fixed, first]);
 }
 
 #[test]

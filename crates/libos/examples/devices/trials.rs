@@ -10,12 +10,14 @@ use libos::{Card, Disk};
 
 /// Tries what the first argument names.
 pub(crate) fn main() {
-    let libos::Devices { disks, cards } = libos::devices();
+    let disks: Vec<_> = ["plain", "other", "fixed"].into_iter().filter_map(libos::disk).collect();
+    let cards: Vec<_> = ["first", "second"].into_iter().filter_map(libos::card).collect();
     println!("{} disks, {} cards", disks.len(), cards.len());
     match std::env::args().nth(1).unwrap_or_default().as_str() {
         "write" => write(disks.into_iter().next().unwrap()),
         "read" => read(&disks[0]),
         "errors" => errors(&disks[0]),
+        "names" => println!("{disks:?} {cards:?}"),
         "arp" => cards.into_iter().for_each(ask),
         "entropy" => println!("{:?}", std::collections::HashMap::from([(1, 2)])),
         other => println!("{other:?} is nothing that can be tried"),

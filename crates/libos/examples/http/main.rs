@@ -3,6 +3,8 @@
 #[cfg(target_os = "hermit")]
 mod server;
 
+libos::manifest![card("net")];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(target_os = "hermit")]
     server::serve()?;

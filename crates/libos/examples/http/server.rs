@@ -17,7 +17,7 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut argument = || arguments.next().ok_or("the command line is ADDRESS/PREFIX GATEWAY");
     let config = Config::default().address(argument()?.parse()?).gateway(argument()?.parse()?);
-    let card = libos::devices().cards.into_iter().next().ok_or("there is no network card")?;
+    let card = libos::card("net").ok_or("the network card is taken")?;
     let page = File::new("text/plain", Bytes::from("hello from a machine of its own\n"), "1")?;
     let service = paf::http(Files::new(HashMap::from([("/index.html".to_owned(), page)])), Limits::default());
     tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {

@@ -16,6 +16,9 @@ const STATUS: usize = HEADER;
 const DATA: usize = 512;
 const MOST: usize = 64 << 10;
 
+/// The longest serial, in bytes; a zero byte ends a shorter one (5.2.6).
+pub(crate) const SERIAL: usize = 20;
+
 /// What a status says before the device has written it.
 const UNTOLD: u8 = 0xff;
 
@@ -50,6 +53,36 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// Asks for the serial, [`SERIAL`] bytes; the answer comes as that of any request.
+    ///
+    /// # Errors
+    /// As [`machine::Disk::begin`].
+    pub(crate) fn ask_serial(&mut self) -> Result<Option<u16>, Error> {
+        let Some(slot) = self.queue.slot()? else { return Ok(None) };
+        self.submit(slot, 8, 0, SERIAL);
+        Ok(Some(slot))
+    }
+
+    /// Gives a request to the device, whose data, if there are any to write, are in the slot's buffer.
+    fn submit(&mut self, slot: u16, kind: u32, offset: u64, size: usize) {
+        self.queue.store(slot, 0, &kind.to_le_bytes());
+        self.queue.store(slot, 4, &[0; 4]);
+        self.queue.store(slot, 8, &(offset / SECTOR).to_le_bytes());
+        self.queue.store(slot, STATUS, &[UNTOLD]);
+        self.states[usize::from(slot)] = State::Begun;
+        let header = Part { at: 0, size: HEADER, filled: false };
+        let data = Part { at: DATA, size, filled: kind != 1 };
+        let status = Part { at: STATUS, size: 1, filled: true };
+        if size == 0 {
+            self.queue.submit(slot, &[header, status]);
+        } else {
+            self.queue.submit(slot, &[header, data, status]);
+        }
+        self.queue.notify(&*self.transport);
+    }
+}
+
 impl machine::Disk for Disk {
     fn size(&self) -> u64 {
         self.sectors * SECTOR
@@ -73,26 +106,13 @@ impl machine::Disk for Disk {
             }
             Request::Flush => (4, 0, 0),
         };
-        self.queue.store(slot, 0, &kind.to_le_bytes());
-        self.queue.store(slot, 4, &[0; 4]);
-        self.queue.store(slot, 8, &(offset / SECTOR).to_le_bytes());
-        self.queue.store(slot, STATUS, &[UNTOLD]);
-        self.states[usize::from(slot)] = State::Begun;
         // A device that writes through knows no flush.
         if kind == 4 && self.features & FLUSH == 0 {
             self.queue.store(slot, STATUS, &[0]);
             self.states[usize::from(slot)] = State::Done;
-            return Ok(Some(slot));
-        }
-        let header = Part { at: 0, size: HEADER, filled: false };
-        let data = Part { at: DATA, size, filled: kind == 0 };
-        let status = Part { at: STATUS, size: 1, filled: true };
-        if size == 0 {
-            self.queue.submit(slot, &[header, status]);
         } else {
-            self.queue.submit(slot, &[header, data, status]);
+            self.submit(slot, kind, offset, size);
         }
-        self.queue.notify(&*self.transport);
         Ok(Some(slot))
     }
 
@@ -140,6 +160,7 @@ mod tests {
                 0 => out.extend(&bytes[sector * 512..sector * 512 + chain.room() - 1]),
                 1 => bytes[sector * 512..][..chain.given.len() - 16].copy_from_slice(&chain.given[16..]),
                 4 => assert_eq!((chain.given.len(), chain.room()), (16, 1)),
+                8 => out.extend(b"store\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
                 other => assert_eq!(other, 0),
             }
             out.push(if sector == 9 { kind as u8 + 1 } else { 0 });
@@ -172,6 +193,23 @@ mod tests {
         let mut back = vec![1; 2048];
         assert_eq!(ask(&mut disk, Request::Read { offset: 512, size: 2048 }, &mut back), Ok(true));
         assert_eq!((&back[..512], &back[512..1536], &back[1536..]), (&[0; 512][..], &data[..], &[0; 512][..]));
+    }
+
+    #[test]
+    fn the_serial_is_told_or_not_known() {
+        let (_, mut disk) = disk();
+        let ticket = disk.ask_serial().unwrap().unwrap();
+        let mut serial = [1; SERIAL];
+        assert_eq!(disk.end(ticket, &mut serial), Ok(true));
+        assert_eq!(serial, *b"store\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        let fake = Fake::new(2, &(128u64).to_le_bytes(), |chain| {
+            assert_eq!((chain.given[0], chain.room()), (8, SERIAL + 1));
+            chain.write(&[&[7; SERIAL][..], &[2]].concat());
+            Some((chain.head.into(), 1))
+        });
+        let mut disk = Disk::new(fake.transport()).unwrap();
+        let ticket = disk.ask_serial().unwrap().unwrap();
+        assert_eq!(disk.end(ticket, &mut serial), Err(Error::Unsupported));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use core::ffi::{CStr, c_char};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
+use device::manifest::{Manifest, Note};
+
 use super::{CLOCKS, PC, RAM_END, cpu, devices, tables, time, traps};
 use crate::cmdline;
 use crate::elf::Program;
@@ -24,6 +26,8 @@ const REACH: usize = 1 << 32;
 unsafe extern "C" {
     /// The program's ELF header, by the linker.
     static __ehdr_start: [u8; PAGE];
+    /// The program's devices, by `libos::manifest!`: the note's head, which says how long the rest is.
+    static libos_manifest: Note<0>;
     fn runtime_entry(argc: i32, argv: *const *const c_char, env: *const *const c_char) -> !;
 }
 
@@ -69,11 +73,29 @@ extern "C" fn libos_boot(info: usize) -> ! {
         let why = "the processor has no RDRAND, or it fails, and there is no virtio-rng that answers";
         fail(Status::NoEntropy, format_args!("no source of entropy: {why}"));
     }
+    if let Err(lack) = devices::name(&manifest()) {
+        fail(Status::NoDevice, format_args!("{lack}"));
+    }
     let words = cmdline::arguments(&line);
     let named = core::iter::once("unikernel").chain(words.iter().map(|word| word.as_str()));
     // A word with a zero byte cannot come from a text that a zero byte ends.
     ARGUMENTS.with(|arguments| *arguments = named.filter_map(|word| CString::new(word).ok()).collect());
     threads::start(program.tls, main)
+}
+
+/// The devices that the program declares.
+fn manifest() -> Manifest {
+    // SAFETY: the program's own note.
+    let (place, size) = unsafe { ((&raw const libos_manifest).expose_provenance(), libos_manifest.size()) };
+    // SAFETY: the macro's note has this many bytes behind its head, and nobody changes them.
+    let descriptor = unsafe {
+        let start = core::ptr::with_exposed_provenance::<u8>(place + size_of::<Note<0>>());
+        core::slice::from_raw_parts(start, size)
+    };
+    match Manifest::decode(descriptor) {
+        Ok(manifest) => manifest,
+        Err(error) => fail(Status::Boot, format_args!("the program's own manifest: {error}")),
+    }
 }
 
 extern "C" fn main(_: usize) {

@@ -4,13 +4,16 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use device::manifest::{Manifest, Name};
+
 use super::time::apic_number;
 use super::traps::DEVICES;
 use super::{PC, cpu, tables};
 use crate::cmdline::{self, MmioDevice};
 use crate::kernel::say;
 use crate::kernel::single::Single;
-use crate::machine::{Device, Kind, MOST_DEVICES, Machine};
+use crate::machine::{Card as _, Device, Disk as _, Kind, MOST_DEVICES, Machine};
+use crate::naming::{self, Lack, Sign};
 use crate::paging::Access;
 use crate::virtio::pci::{self, Area, ConfigSpace, Function, Pci, Places};
 use crate::virtio::registers::{Registers, Window};
@@ -31,14 +34,20 @@ const MESSAGES: u32 = 0xfee0_0000;
 /// How long the source of entropy may take, in nanoseconds.
 const PATIENCE: u64 = 1_000_000_000;
 
+/// How long a disk may take to tell its serial, in nanoseconds.
+const SERIAL_PATIENCE: u64 = 10_000_000_000;
+
 struct Found {
+    /// Those that have no name yet: their numbers, what they show, and what they are.
+    nameless: Vec<(u8, Sign, Kind)>,
+    /// Those that the program declares, until it takes them.
     devices: Vec<Device>,
     rng: Option<rng::Rng>,
     /// The next device's number.
     next: u8,
 }
 
-static FOUND: Single<Found> = Single::new(Found { devices: Vec::new(), rng: None, next: 0 });
+static FOUND: Single<Found> = Single::new(Found { nameless: Vec::new(), devices: Vec::new(), rng: None, next: 0 });
 
 /// Finds and starts the devices: those of PCI, those that the command line tells of, or else those where microvm has them.
 /// One that does not start is told of and left out.
@@ -68,9 +77,32 @@ pub(super) fn discover(line: &str, ram: &[Range<usize>]) {
     }
 }
 
-/// The devices that were found, once.
-pub(super) fn take() -> Vec<Device> {
-    FOUND.with(|found| core::mem::take(&mut found.devices))
+/// Finds among the devices those that the program declares; one that it does not is told of and left out.
+///
+/// # Errors
+/// One that the program needs is not there, or not as it needs it.
+pub(super) fn name(manifest: &Manifest) -> Result<(), Lack> {
+    let nameless = FOUND.with(|found| core::mem::take(&mut found.nameless));
+    let signs: Vec<_> = nameless.iter().map(|(_, sign, _)| *sign).collect();
+    let places = naming::assign(manifest.devices(), &signs);
+    for (place, (number, sign, kind)) in nameless.into_iter().enumerate() {
+        match places.iter().position(|assigned| *assigned == Some(place)) {
+            Some(index) => {
+                let declared = manifest.devices()[index];
+                FOUND.with(|found| found.devices.push(Device { declared, number, kind }));
+            }
+            None => say(format_args!("libos: device {number} is none that the program declares: {sign:x?}")),
+        }
+    }
+    naming::lack(manifest.devices(), &signs, &places).map_or(Ok(()), Err)
+}
+
+/// A device that the program declares, once.
+pub(super) fn take(name: Name) -> Option<Device> {
+    FOUND.with(|found| {
+        let place = found.devices.iter().position(|device| device.declared.name == name)?;
+        Some(found.devices.swap_remove(place))
+    })
 }
 
 /// 32 bytes or more of the device's entropy, zeros behind them; `None` where there is no such device, or it fails or
@@ -134,8 +166,12 @@ fn start(transport: impl FnOnce(u8) -> Option<AnyTransport>) {
     };
     let kind = transport.kind();
     let driver = match kind {
-        virtio::BLOCK => block::Disk::new(transport).map(|disk| Some(Kind::Disk(Box::new(disk)))),
-        virtio::NET => net::Card::new(transport, [2, 0, 0, 0, 0, number]).map(|card| Some(Kind::Card(Box::new(card)))),
+        virtio::BLOCK => block::Disk::new(transport).map(|mut disk| {
+            let sign = Sign::Disk { serial: serial(number, &mut disk), read_only: disk.read_only() };
+            Some((sign, Kind::Disk(Box::new(disk))))
+        }),
+        virtio::NET => net::Card::new(transport, [2, 0, 0, 0, 0, number])
+            .map(|card| Some((Sign::Card(card.mac()), Kind::Card(Box::new(card))))),
         virtio::RNG => rng::Rng::new(transport).map(|rng| {
             FOUND.with(|found| found.rng = Some(rng));
             None
@@ -144,10 +180,30 @@ fn start(transport: impl FnOnce(u8) -> Option<AnyTransport>) {
     };
     FOUND.with(|found| found.next += 1);
     match driver {
-        Ok(Some(kind)) => FOUND.with(|found| found.devices.push(Device { number, kind })),
+        Ok(Some((sign, kind))) => FOUND.with(|found| found.nameless.push((number, sign, kind))),
         Ok(None) => {}
         Err(error) => tell(number, kind, error),
     }
+}
+
+/// A disk's serial, if that could be a name.
+fn serial(number: u8, disk: &mut block::Disk) -> Option<Name> {
+    let deadline = PC.monotonic() + SERIAL_PATIENCE;
+    let ticket = disk.ask_serial().ok()??;
+    let mut serial = [0; block::SERIAL];
+    loop {
+        match disk.end(ticket, &mut serial) {
+            Ok(true) => break,
+            Ok(false) if PC.monotonic() < deadline => PC.wait(Some(deadline)),
+            Ok(false) => {
+                say(format_args!("libos: disk {number} does not tell its serial"));
+                return None;
+            }
+            Err(_) => return None,
+        }
+    }
+    let size = serial.iter().position(|byte| *byte == 0).unwrap_or(serial.len());
+    Name::new(&serial[..size])
 }
 
 fn tell(number: u8, kind: u32, error: Error) {

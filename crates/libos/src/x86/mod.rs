@@ -9,8 +9,9 @@ mod tables;
 mod time;
 mod traps;
 
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
+
+use device::manifest::Name;
 
 use crate::entropy::Pool;
 use crate::kernel::single::Single;
@@ -102,8 +103,8 @@ impl Machine for Pc {
         time::attention()
     }
 
-    fn devices(&self) -> Vec<Device> {
-        devices::take()
+    fn device(&self, name: Name) -> Option<Device> {
+        devices::take(name)
     }
 
     /// From the pool, into which the processor's source goes at each call; the device's at the first, and at each
