@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
-/// A growable array of bytes that survives the program. Calls block; whoever must not wait calls from another thread.
+/// An array of bytes that survives the program; it can grow, unless it is fixed. Calls block; whoever must not wait calls from another thread.
 pub trait Block: Debug + Send + Sync + 'static {
     /// The device's length in bytes.
     ///
@@ -20,6 +20,11 @@ pub trait Block: Debug + Send + Sync + 'static {
         Ok(self.len()? == 0)
     }
 
+    /// Whether the device has the length it has, as a disk does: nothing makes it longer or shorter.
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
     /// How many bytes there is room for beside what is held; `None` where that is not known. Others may take it meanwhile.
     ///
     /// # Errors
@@ -32,7 +37,8 @@ pub trait Block: Debug + Send + Sync + 'static {
     /// length is asked for generously.
     ///
     /// # Errors
-    /// [`io::ErrorKind::StorageFull`] where there is no room.
+    /// [`io::ErrorKind::StorageFull`] where there is no room, and [`io::ErrorKind::Unsupported`] where a fixed device would be
+    /// shorter.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// Fills `out` with the bytes from `offset` on.
@@ -58,6 +64,10 @@ pub trait Block: Debug + Send + Sync + 'static {
 impl<T: Block + ?Sized> Block for Arc<T> {
     fn len(&self) -> io::Result<u64> {
         (**self).len()
+    }
+
+    fn is_fixed(&self) -> bool {
+        (**self).is_fixed()
     }
 
     fn room(&self) -> io::Result<Option<u64>> {

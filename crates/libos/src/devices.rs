@@ -115,6 +115,10 @@ impl Block for Disk {
         Ok(self.size)
     }
 
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     fn room(&self) -> io::Result<Option<u64>> {
         Ok(Some(0))
     }

@@ -314,7 +314,9 @@ fn what_is_no_store_is_told_so_and_left_alone() {
         assert_eq!(disk.contents(), bytes, "{e}");
         e
     };
-    for bytes in [vec![1], b"#!/bin/sh\necho hello\n".to_vec(), vec![0xff; 3 * MIB], vec![0; 5 * MIB]] {
+    let mut copy_at_end = vec![0; 5 * MIB];
+    copy_at_end[5 * MIB - 512] = b'E';
+    for bytes in [vec![1], b"#!/bin/sh\necho hello\n".to_vec(), vec![0xff; 3 * MIB], copy_at_end] {
         let len = bytes.len();
         let e = refused(bytes);
         assert!(matches!(e, Error::Format(_)), "{len} bytes of something else are {e:?}");

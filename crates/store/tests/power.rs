@@ -236,12 +236,21 @@ async fn settle(store: &Embedded) {
 
 /// Cuts the power at the first, second, ... write and flush, until the workload ends before the cut.
 fn everywhere(name: &str, ops: &[Op], unflushed: impl Fn(u64) -> Unflushed + RefUnwindSafe) {
+    everywhere_on(SimBlock::new, name, ops, unflushed);
+}
+
+fn everywhere_on(
+    disk: impl Fn() -> SimBlock + RefUnwindSafe,
+    name: &str,
+    ops: &[Op],
+    unflushed: impl Fn(u64) -> Unflushed + RefUnwindSafe,
+) {
     let mut cuts = 0;
     for kind in [Cut::Write as fn(u64) -> Cut, Cut::Flush] {
         for n in 1.. {
             let cut = kind(n);
             let outcome = std::panic::catch_unwind(|| {
-                let (disk, clock) = (SimBlock::new(), SimClock::new(START));
+                let (disk, clock) = (disk(), SimClock::new(START));
                 disk.cut_power(cut, unflushed(n));
                 run(async {
                     let (model, was_cut) = until_cut(&disk, &clock, ops).await;
@@ -281,6 +290,15 @@ fn unflushed_writes_of_random_workloads_are_torn() {
     for seed in [1, 2] {
         everywhere(&format!("seed {seed}, torn"), &seeded(seed, 12), |n| Unflushed::Torn(n + seed * 1000));
     }
+}
+
+/// A disk that the database comes to have all of, on its way: it begins with 72 KiB and doubles.
+#[test]
+fn a_disk_that_cannot_grow_loses_no_more() {
+    let disk = || SimBlock::fixed(vec![0; (8 << 20) + 512]);
+    everywhere_on(disk, "disk, dropped", &script(), |_| Unflushed::Dropped);
+    everywhere_on(disk, "disk, torn", &script(), Unflushed::Torn);
+    everywhere_on(disk, "disk, seed 3, torn", &seeded(3, 12), Unflushed::Torn);
 }
 
 /// Rounds of creating and removing take no more room than a few rounds do.

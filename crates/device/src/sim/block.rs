@@ -1,5 +1,6 @@
 //! A disk in memory that loses power, fills up and fails on demand.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -53,6 +54,7 @@ struct Disk {
     /// The power is off; this is what to do with pending changes when it returns.
     off: Option<Unflushed>,
     capacity: Option<u64>,
+    fixed: bool,
     /// Numbers of the blocks of [`ROOM`] bytes that take room: those that were written to.
     taken: BTreeSet<u64>,
     /// Calls to let pass, then calls to fail, and the error they fail with.
@@ -82,6 +84,14 @@ impl SimBlock {
     pub fn holding(bytes: Vec<u8>) -> Self {
         let taken = (0..(bytes.len() as u64).div_ceil(ROOM)).collect();
         Self { disk: Arc::new(Mutex::new(Disk { seen: bytes.clone(), safe: bytes, taken, ..Disk::default() })) }
+    }
+
+    /// A disk that safely holds `bytes`, and has that length for ever.
+    #[must_use]
+    pub fn fixed(bytes: Vec<u8>) -> Self {
+        let disk = Self::holding(bytes);
+        disk.lock().fixed = true;
+        disk
     }
 
     /// Cuts the power at `cut`. That call and all later ones fail, until [`SimBlock::restore_power`].
@@ -222,14 +232,26 @@ impl Block for SimBlock {
         Ok(disk.seen.len() as u64)
     }
 
+    fn is_fixed(&self) -> bool {
+        self.lock().fixed
+    }
+
     fn room(&self) -> io::Result<Option<u64>> {
         let disk = self.lock();
+        if disk.fixed {
+            return Ok(Some(0));
+        }
         Ok(disk.capacity.map(|capacity| capacity.saturating_sub(disk.taken.len() as u64 * ROOM)))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.lock();
         disk.check()?;
+        match len.cmp(&(disk.seen.len() as u64)) {
+            Ordering::Greater if disk.fixed => return Err(io::ErrorKind::StorageFull.into()),
+            Ordering::Less if disk.fixed => return Err(io::ErrorKind::Unsupported.into()),
+            _ => {}
+        }
         let change = Change::Length(to_usize(len)?);
         drop(disk.taken.split_off(&len.div_ceil(ROOM)));
         disk.count(change)
@@ -248,6 +270,9 @@ impl Block for SimBlock {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut disk = self.lock();
         disk.check()?;
+        if disk.fixed && offset.saturating_add(data.len() as u64) > disk.seen.len() as u64 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let change = Change::Write(to_usize(offset)?, data.to_vec());
         disk.take(offset, data.len() as u64)?;
         disk.count(change)
@@ -401,5 +426,15 @@ mod tests {
             assert_eq!(disk.flush().unwrap_err().kind(), io::ErrorKind::TimedOut);
         }
         assert!(disk.flush().is_ok());
+    }
+
+    #[test]
+    fn a_fixed_disk_keeps_its_length() {
+        let disk = SimBlock::fixed(vec![0; 2048]);
+        assert!(disk.is_fixed() && disk.set_len(2048).is_ok());
+        assert_eq!(disk.set_len(2049).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(disk.set_len(2047).unwrap_err().kind(), io::ErrorKind::Unsupported);
+        assert_eq!(disk.write(2040, &[1; 9]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        disk.write(2040, &[1; 8]).unwrap();
     }
 }

@@ -3,9 +3,9 @@
 mod absorb;
 mod apply;
 mod audit;
-mod backend;
 mod changes;
 mod core;
+mod extent;
 mod fault;
 mod format;
 mod front;
@@ -14,6 +14,7 @@ mod journal;
 mod ledger;
 mod pool;
 mod reader;
+mod room;
 mod row;
 mod snapshot;
 mod task;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::audit::Audit;
 use self::core::Core;
+use self::extent::Extent;
 pub use self::guard::catches_panics;
 use self::ledger::Ledger;
 pub use self::reader::EmbeddedReader;
@@ -54,8 +56,8 @@ pub struct Options {
     /// where it otherwise reads the whole store, but each commit flushes twice and writes 64 bytes a MiB stored.
     pub quick_recovery: bool,
     /// Where small commits are made durable by one write in a row; `None` lets the database make each durable. A store
-    /// that was not closed needs the journal that it had. It takes 8 MiB, and is not used where there is no room: its device
-    /// is one that can tell.
+    /// that was not closed needs the journal that it had. It takes 8 MiB, and is not written where there is no room (its device
+    /// is one that can tell), or where the store's device cannot grow.
     pub journal: Option<Arc<dyn Block>>,
 }
 
@@ -82,18 +84,18 @@ struct Handle {
 }
 
 impl Embedded {
-    /// Opens the store on `block`, or makes one where the block is empty. This blocks: after a crash it checks all
+    /// Opens the store on `block`, or makes one where the block is empty or holds zeros. This blocks: after a crash it checks all
     /// that is stored, unless the last commit before it was a sweep's or [`Options::quick_recovery`] was set.
     ///
     /// # Errors
     /// `Format` where the block holds something else or another version's store, `Damaged`, `Locked`, `Full`, `Io`.
     pub fn open(block: impl Block, options: Options, clock: Arc<dyn Clock>) -> Result<Self> {
-        let block: Arc<dyn Block> = Arc::new(block);
-        let (db, found) = writer::open(&block, &options).map_err(|fault| fault.0)?;
+        let extent = Arc::new(Extent::new(Arc::new(block)));
+        let (db, found) = writer::open(&extent, &options).map_err(|fault| fault.0)?;
         let (tasks, waiting) = mpsc::unbounded_channel();
         let ledger = Ledger::new(options.quota, found.totals.pastes, found.totals.bytes, found.next_upload);
         let core = Arc::new(Core::new(clock, ledger, tasks.clone()));
-        let writer = Writer::new(block, options, Arc::clone(&core), waiting, db, found).map_err(|fault| fault.0)?;
+        let writer = Writer::new(extent, options, Arc::clone(&core), waiting, db, found).map_err(|fault| fault.0)?;
         let thread = thread::Builder::new().name("store-write".to_owned()).spawn(move || writer.run())?;
         Ok(Self { core, _handle: Arc::new(Handle { tasks, thread: Mutex::new(Some(thread)) }) })
     }

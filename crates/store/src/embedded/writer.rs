@@ -2,22 +2,20 @@
 //! flush of the device serves all of it.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 
-use device::Block;
 use redb::{Database, Durability, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Options;
 use super::apply::{Effects, Ledgered};
-use super::backend::Backend;
 use super::core::Core;
+use super::extent::{Backend, Extent};
 use super::fault::{Fault, again};
 use super::format::{self, Found, Tables, Totals};
 use super::front::Front;
 use super::guard::guarded;
-use super::journal::{self, Journal};
+use super::journal::Journal;
 use super::snapshot::Snapshot;
 use super::task::{Done, Task, Undo};
 use crate::{Error, Result};
@@ -27,12 +25,6 @@ const BATCH_TASKS: usize = 512;
 const BATCH_BYTES: usize = 8 << 20;
 /// Bytes of pieces that may be committed without a flush: the next flush then has this much to write at most.
 const UNDURABLE: u64 = 32 << 20;
-/// Room on the device that is left to what makes room: a change rewrites some pages of 4 KiB, and a commit that records
-/// the free pages writes one byte for 16 KiB of the store.
-const RESERVE: u64 = 2 << 20;
-const SHARE: u64 = 4096;
-/// Room in the database that is left to the same end where the device has none.
-const MARGIN: u64 = 256 << 10;
 /// Pieces of removed pastes that one transaction takes out.
 const REAP: usize = 16;
 /// Commits after a failure that can be recovered from at once: the next failure may be near, as on a full device.
@@ -42,7 +34,7 @@ const WARY: u32 = 1000;
 type Closing = Option<oneshot::Sender<Result<()>>>;
 
 pub(super) struct Writer {
-    pub(super) block: Arc<dyn Block>,
+    pub(super) extent: Arc<Extent>,
     pub(super) options: Options,
     pub(super) core: Arc<Core>,
     tasks: mpsc::UnboundedReceiver<Task>,
@@ -62,6 +54,8 @@ pub(super) struct Writer {
     pub(super) wary: u32,
     /// What the store weighed when the device was found to be full.
     pub(super) ceiling: Option<u64>,
+    /// Bytes that are known to be free in a database that cannot grow.
+    pub(super) headroom: u64,
     /// The last commit recorded the free pages, so that recovery needs not read the whole store.
     pub(super) checkpointed: bool,
     pub(super) journal: Option<Journal>,
@@ -77,45 +71,28 @@ struct Committed {
     reaped: usize,
     /// How many were undone.
     undone: usize,
+    /// Something was removed.
+    freed: bool,
     durable: bool,
     checkpoint: bool,
     /// There was nothing to commit.
     unchanged: bool,
 }
 
-/// Opens the database on `block`, and makes one where the block is empty.
-pub(super) fn open(block: &Arc<dyn Block>, options: &Options) -> std::result::Result<(Database, Found), Fault> {
+/// Opens the database on `extent`, and makes one where that is empty.
+pub(super) fn open(extent: &Arc<Extent>, options: &Options) -> std::result::Result<(Database, Found), Fault> {
     guarded(|| {
-        clear_unfinished(block.as_ref()).map_err(redb::StorageError::Io)?;
-        let db =
-            Database::builder().set_cache_size(options.cache_bytes).create_with_backend(Backend(Arc::clone(block)))?;
+        extent.measure().map_err(redb::StorageError::Io)?;
+        let backend = Backend(Arc::clone(extent));
+        let db = Database::builder().set_cache_size(options.cache_bytes).create_with_backend(backend)?;
         let found = format::prepare(&db, options.journal.as_deref())?;
         Ok((db, found))
     })
 }
 
-/// Empties a block on which redb had begun to make a database when the power went: it writes its magic number last,
-/// over a file of zeroes. Nothing else looks so, as anything longer is left alone.
-fn clear_unfinished(block: &dyn Block) -> io::Result<()> {
-    const MAGIC: usize = 9;
-    const HEADER: usize = 512;
-    const LONGEST: u64 = 4 << 20;
-    let len = block.len()?;
-    if len == 0 || len > LONGEST {
-        return Ok(());
-    }
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-    block.read(0, &mut bytes)?;
-    if bytes.iter().take(MAGIC).chain(bytes.iter().skip(HEADER)).all(|b| *b == 0) {
-        block.set_len(0)?;
-        block.flush()?;
-    }
-    Ok(())
-}
-
 impl Writer {
     pub(super) fn new(
-        block: Arc<dyn Block>,
+        extent: Arc<Extent>,
         options: Options,
         core: Arc<Core>,
         tasks: mpsc::UnboundedReceiver<Task>,
@@ -123,9 +100,11 @@ impl Writer {
         found: Found,
     ) -> std::result::Result<Self, Fault> {
         core.show(Some(Snapshot::take(&db, 0)?));
-        let journal = options.journal.as_ref().map(Journal::new).transpose()?.flatten();
+        // Where it is not known what is free, nothing that a record says could be sure of its room.
+        let journal = options.journal.as_ref().filter(|_| !extent.is_fixed());
+        let journal = journal.map(Journal::new).transpose()?.flatten();
         Ok(Self {
-            block,
+            extent,
             options,
             core,
             tasks,
@@ -138,6 +117,7 @@ impl Writer {
             undurable: 0,
             wary: 0,
             ceiling: None,
+            headroom: 0,
             checkpointed: true,
             journal,
             front: Front::default(),
@@ -214,7 +194,13 @@ impl Writer {
             return;
         }
         self.settle();
-        match self.attempt(&batch) {
+        let mut attempt = self.attempt(&batch);
+        if matches!(&attempt, Err(fault) if self.can_stretch(fault)) {
+            // A failure here shows at the next attempt.
+            let _ = self.heal();
+            attempt = self.attempt(&batch);
+        }
+        match attempt {
             Ok(committed) => self.finish(batch, committed),
             Err(fault) => {
                 self.tidying_failed |= batch.is_empty();
@@ -251,55 +237,9 @@ impl Writer {
         rest
     }
 
-    fn fail(&self, batch: Vec<Task>, error: &Error) {
+    pub(super) fn fail(&self, batch: Vec<Task>, error: &Error) {
         for task in batch {
             task.answer(Done::Unit(Err(again(error))), self.generation);
-        }
-    }
-
-    /// Where the device is nearly full, takes nothing more but in the place of what was removed: what does not come to
-    /// redb cannot fail there, and what is removed needs some room itself.
-    fn refuse_without_room(&mut self, batch: Vec<Task>) -> Vec<Task> {
-        if !batch.iter().any(Task::takes_room) {
-            return batch;
-        }
-        let bytes: u64 = batch.iter().map(|task| task.bytes() as u64).sum();
-        let coming = bytes + self.undurable;
-        let needed = RESERVE + coming + coming / 4 + self.totals.bytes / SHARE;
-        let mut room = self.block.room().ok().flatten();
-        if self.journal.is_some() && room.is_some_and(|room| room < needed + journal::RESERVE) {
-            self.leave_journal();
-            room = self.block.room().ok().flatten();
-        }
-        let reserve = if self.journal.is_some() { journal::RESERVE } else { 0 };
-        if room.is_none_or(|room| room >= needed + reserve) {
-            if room.is_some() {
-                self.ceiling = None;
-            }
-            return batch;
-        }
-        // Its bytes are counted since they were written to their uploads.
-        let weight = self.core.ledger.weight();
-        if weight + MARGIN <= *self.ceiling.get_or_insert(weight.saturating_sub(bytes)) {
-            return batch;
-        }
-        let (refused, rest) = batch.into_iter().partition(Task::takes_room);
-        self.fail(refused, &Error::Full);
-        rest
-    }
-
-    /// Takes what the journal has into the database, while there is room for that, and goes on without a journal.
-    fn leave_journal(&mut self) {
-        self.settle();
-        let Some(db) = &self.db else { return };
-        match guarded(|| format::make_whole(db)) {
-            Ok(()) => {
-                self.journal = None;
-                self.undurable = 0;
-                self.checkpointed = true;
-            }
-            // A failure here shows at the next task.
-            Err(_) => drop(self.heal()),
         }
     }
 
@@ -317,6 +257,7 @@ impl Writer {
         let checkpoint = durable && (self.options.quick_recovery || self.wary > 0 || due);
         let whole = checkpoint || !self.undo.is_empty() || self.undurable + bytes > UNDURABLE;
         let whole = whole || batch.iter().any(Task::is_for_the_database);
+        let headroom = self.prove_headroom(db, batch, bytes)?;
         let mut journal = self.journal.take();
         let result = guarded(|| {
             let mut txn = db.begin_write()?;
@@ -361,6 +302,7 @@ impl Writer {
             Ok(committed)
         });
         self.journal = journal;
+        self.headroom = headroom;
         result
     }
 
@@ -393,13 +335,14 @@ impl Writer {
                 reaped += 1;
             }
         }
+        let freed = left < REAP || changes.effects.released > 0 || changes.totals.pastes < self.totals.pastes;
         let unchanged = !changed && left == REAP && reaped == 0 && done.iter().all(Done::changed_nothing);
         if changes.totals != self.totals {
             changes.tables.set_totals(changes.totals)?;
             changes.effects.changes.totals(changes.totals);
         }
         let (totals, effects) = (changes.totals, changes.effects);
-        Ok(Committed { done, totals, effects, reaped, undone, unchanged, durable: false, checkpoint: false })
+        Ok(Committed { done, totals, effects, reaped, undone, freed, unchanged, durable: false, checkpoint: false })
     }
 
     /// Makes a committed transaction known.
@@ -425,6 +368,9 @@ impl Writer {
         if !committed.unchanged {
             self.checkpointed = committed.checkpoint;
             self.wary = self.wary.saturating_sub(1);
+        }
+        if committed.freed {
+            self.room_was_made();
         }
         self.undo.drain(..committed.undone);
         self.totals = committed.totals;
@@ -463,8 +409,9 @@ impl Writer {
         self.undurable = 0;
         self.wary = WARY;
         self.checkpointed = true;
+        self.headroom = 0;
         self.generation += 1;
-        let (db, found) = open(&self.block, &self.options)?;
+        let (db, found) = open(&self.extent, &self.options)?;
         self.core.ledger.reserve_again(self.totals.bytes, found.totals.bytes);
         self.core.ledger.set_pastes(found.totals.pastes);
         self.totals = found.totals;
