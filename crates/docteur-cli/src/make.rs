@@ -4,15 +4,13 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use docteur_make::{Folder, Git, NodeKind, Options, Profile, Stage, Times, Tree};
+use docteur_make::{Folder, Git, GitOptions, NodeKind, Options, Profile, Stage, Times, Tree};
 
 use super::{bar, hex, look};
-
-/// The most paths of a commit, so that one which stands for no end of them ends.
-const PATHS: u64 = 10_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -26,6 +24,15 @@ pub(crate) struct Arguments {
     /// Pack a repository's folder as it is, with its work tree and .git
     #[arg(long)]
     folder: bool,
+    /// Include what a repository's submodules hold, and not only which commits they are at
+    #[arg(long, conflicts_with = "folder")]
+    submodules: bool,
+    /// The most bytes to fetch from a repository elsewhere
+    #[arg(long, value_name = "N", default_value_t = GitOptions::default().fetched)]
+    fetch_bytes: u64,
+    /// The most seconds that fetching may take
+    #[arg(long, value_name = "N", default_value_t = GitOptions::default().time.as_secs())]
+    fetch_seconds: u64,
     /// What the image is for
     #[arg(long, value_enum, default_value = "default")]
     profile: Named,
@@ -74,18 +81,24 @@ enum Named {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut options = options(arguments);
     let is_git = !arguments.folder && (arguments.revision.is_some() || Git::is_repository(&arguments.source));
+    let taken = GitOptions {
+        submodules: arguments.submodules,
+        fetched: arguments.fetch_bytes,
+        time: Duration::from_secs(arguments.fetch_seconds),
+        ..GitOptions::default()
+    };
     let remote =
         arguments.source.to_str().filter(|_| !arguments.folder && Git::is_remote(arguments.source.as_os_str()));
     let tree: Box<dyn Tree> = if let Some(url) = remote {
         let fetching = indicatif::ProgressBar::new_spinner().with_message("fetching");
-        fetching.enable_steady_tick(std::time::Duration::from_millis(200));
-        let tree = Git::fetch(url, arguments.revision.as_deref(), PATHS)?;
+        fetching.enable_steady_tick(Duration::from_millis(200));
+        let tree = Git::fetch(url, arguments.revision.as_deref(), &taken)?;
         fetching.finish_and_clear();
         options.metadata = tree.metadata().clone();
         Box::new(tree)
     } else if is_git {
         let revision = arguments.revision.as_deref().unwrap_or("HEAD");
-        let tree = Git::open(&arguments.source, revision, PATHS)?;
+        let tree = Git::open(&arguments.source, revision, &taken)?;
         options.metadata = tree.metadata().clone();
         Box::new(tree)
     } else {

@@ -4,67 +4,20 @@
 #[path = "../../docteur-make/tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
+mod archive;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use archive::{archive, assert_same, contents};
 use docteur::{FileSource, Image, Limits};
-use docteur_make::{Error, Git, Options, Tree, Trust, extract, make};
+use docteur_make::{Error, Git, GitOptions, Options, Tree, Trust, extract, make};
 use support::repository::{git, history, line};
 
 const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
-
-/// By path: mode as far as Git knows it, time, and bytes or target.
-type Contents = BTreeMap<Vec<u8>, (u32, i64, Vec<u8>)>;
-
-/// What a folder holds.
-fn contents(folder: &Path) -> Contents {
-    let mut all = BTreeMap::new();
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(here) = open.pop() {
-        for entry in fs::read_dir(&here).unwrap() {
-            let path = entry.unwrap().path();
-            let about = path.symlink_metadata().unwrap();
-            let bytes = if about.is_dir() {
-                open.push(path.clone());
-                Vec::new()
-            } else if about.is_symlink() {
-                fs::read_link(&path).unwrap().into_os_string().into_vec()
-            } else {
-                fs::read(&path).unwrap()
-            };
-            let name = path.strip_prefix(folder).unwrap().as_os_str().as_bytes().to_vec();
-            all.insert(name, (about.mode() & 0o170_100, about.mtime(), bytes));
-        }
-    }
-    all
-}
-
-/// Says which paths differ, and not all of their bytes.
-fn assert_same(ours: &Contents, theirs: &Contents, of: &str) {
-    let names = |all: &Contents| all.keys().map(|name| name.escape_ascii().to_string()).collect::<Vec<_>>();
-    assert_eq!(names(ours), names(theirs), "{of}");
-    for (name, (mode, time, bytes)) in ours {
-        let (their_mode, their_time, their_bytes) = &theirs[name];
-        let name = name.escape_ascii();
-        assert_eq!((mode, time), (their_mode, their_time), "{of}: {name}");
-        assert!(bytes == their_bytes, "{of}: the bytes of {name}");
-    }
-}
-
-/// Unpacks what `git archive` makes of a revision.
-fn archive(repository: &Path, revision: &str, folder: &Path) {
-    fs::create_dir(folder).unwrap();
-    let tar = git(repository, &["archive", "--format=tar", revision]).stdout;
-    let mut unpack = Command::new("tar").arg("-xC").arg(folder).stdin(Stdio::piped()).spawn().unwrap();
-    unpack.stdin.take().unwrap().write_all(&tar).unwrap();
-    assert!(unpack.wait().unwrap().success());
-}
 
 fn image(tree: &Git, file: &Path, options: &Options) -> Image<FileSource> {
     let options = Options { metadata: tree.metadata().clone(), level: 3, segment: 64 << 10, ..options.clone() };
@@ -84,7 +37,7 @@ fn needs_git_a_commit_is_what_git_archives() {
             let (ours, theirs) = (place.path().join(format!("ours-{n}")), place.path().join(format!("theirs-{n}")));
             archive(&repository, revision, &theirs);
             let roots = [&repository, &place.path().join("bare")].map(|place| {
-                let tree = Git::open(place, revision, 1000).unwrap();
+                let tree = Git::open(place, revision, &GitOptions::default()).unwrap();
                 image(&tree, &ours.with_extension("img"), &Options::default()).root()
             });
             assert_eq!(roots[0], roots[1], "loose or packed, bare or not: {format} {revision}");
@@ -111,7 +64,7 @@ fn needs_git_a_commit_is_what_git_archives() {
 fn needs_git_a_tree_has_no_time_and_no_author() {
     let place = tempfile::tempdir().unwrap();
     let repository = history(place.path(), "sha1");
-    let tree = Git::open(&repository, "main:deep", 1000).unwrap();
+    let tree = Git::open(&repository, "main:deep", &GitOptions::default()).unwrap();
     let keys: Vec<_> = tree.metadata().0.keys().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
     assert_eq!(keys, ["git.tree"]);
     assert!(tree.nodes().iter().all(|node| node.modified.seconds == 0));
@@ -122,7 +75,7 @@ fn needs_git_a_tree_has_no_time_and_no_author() {
 fn needs_git_what_is_no_commit_is_told() {
     let place = tempfile::tempdir().unwrap();
     let repository = history(place.path(), "sha1");
-    let told = |path: &Path, revision: &str| match Git::open(path, revision, 1000) {
+    let told = |path: &Path, revision: &str| match Git::open(path, revision, &GitOptions::default()) {
         Err(error @ Error::Git(..)) => error.to_string(),
         other => panic!("{other:?}"),
     };
@@ -132,7 +85,7 @@ fn needs_git_what_is_no_commit_is_told() {
     assert!(!Git::is_repository(&repository.join("deep")) && Git::is_repository(&repository));
     // An object that is gone is an error of the file that it is of.
     let blob = line(&repository, &["rev-parse", "main:long"]);
-    let tree = Git::open(&repository, "main", 1000).unwrap();
+    let tree = Git::open(&repository, "main", &GitOptions::default()).unwrap();
     fs::remove_file(repository.join(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
     let mut out = std::io::Cursor::new(Vec::new());
     let error = make(&tree, &Options::default(), &mut out, Path::new("x"), |_| {}).unwrap_err();
@@ -159,7 +112,7 @@ fn needs_git_a_small_repository_cannot_stand_for_any_number_of_paths() {
     for _ in 0..40 {
         tree = enter(&format!("040000 tree {tree}\ta\n040000 tree {tree}\tb\n"));
     }
-    let error = Git::open(place.path(), &tree, 1000).unwrap_err();
+    let error = Git::open(place.path(), &tree, &GitOptions { paths: 1000, ..GitOptions::default() }).unwrap_err();
     assert!(matches!(error, Error::TooMuch { .. }), "{error}");
 }
 

@@ -35,6 +35,16 @@ pub enum Error {
     /// A Git repository, or what a revision names in it, could not be read.
     #[error("the repository {place}: {1}", place = .0.display())]
     Git(PathBuf, String),
+    /// A repository elsewhere sends more, or takes longer, than it may.
+    #[error("the repository {place}: to fetch it takes more than {limit} {what}, which is the most that is allowed", place = .place.display())]
+    Fetched {
+        /// The repository.
+        place: PathBuf,
+        /// The limit.
+        limit: u64,
+        /// Of what: bytes or seconds.
+        what: &'static str,
+    },
     /// A file was changed while the image was built.
     #[error("{0} changed while it was read")]
     Changed(String),

@@ -34,7 +34,7 @@ pub use error::Error;
 pub use extract::{Extracted, Trust, extract};
 pub use folder::{Folder, image_of_folder};
 #[cfg(feature = "git")]
-pub use git::Git;
+pub use git::{Git, GitOptions};
 pub use make::{Made, Stage, append, make};
 pub use media::media_type;
 #[cfg(feature = "mount")]

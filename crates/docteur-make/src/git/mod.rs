@@ -5,40 +5,66 @@
 
 mod attributes;
 #[cfg(feature = "remote")]
+mod bounded;
+#[cfg(feature = "remote")]
 mod remote;
+mod submodules;
 mod walk;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use docteur::Metadata;
-use gix::ObjectId;
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
 use crate::{Error, Node, Tree};
-use walk::Found;
+use walk::{Asked, Blob, Found, Open, Origin};
 
 /// Longer blobs, of which a caller reads one piece after the other, are kept decoded up to about this many bytes in all.
 const KEPT: usize = 128 << 20;
 /// Bytes of objects that a thread keeps decoded since others in a pack are told by their difference from them.
 const DELTA_BASES: usize = 16 << 20;
 
+/// Repositories that are kept open with such caches while no thread uses them.
+const IDLE: usize = 16;
+
+/// What is taken of a repository, and how much that may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GitOptions {
+    /// Whether the contents of submodules are included. Of a local repository's, those that it has: nothing is fetched.
+    pub submodules: bool,
+    /// The most paths, those counted that are left out: a few small trees can lead to each other so that they stand for any number.
+    pub paths: u64,
+    /// The most bytes that are fetched, those of submodules included.
+    pub fetched: u64,
+    /// The longest that fetching may take, submodules included.
+    pub time: Duration,
+}
+
+impl Default for GitOptions {
+    /// No submodules, ten million paths, 4 GiB, an hour.
+    fn default() -> Self {
+        Self { submodules: false, paths: 10_000_000, fetched: 4 << 30, time: Duration::from_secs(3600) }
+    }
+}
+
 /// The files of a commit, or of any tree: blobs with `0644` or `0755`, symbolic links, folders; the time of all is the committer's.
 ///
-/// As in `git archive`, what `.gitattributes` in the tree say to `export-ignore` is left out, and a submodule is an
-/// empty folder; [`Git::metadata`] has its commit.
+/// As in `git archive`, what `.gitattributes` in the tree say to `export-ignore` is left out, and a submodule is an empty folder;
+/// [`Git::metadata`] has its commit. With [`GitOptions::submodules`] it holds what that commit has, with that commit's time.
 pub struct Git {
     place: PathBuf,
-    repository: gix::ThreadSafeRepository,
-    /// Repositories that no thread uses at the moment: each has caches of its own.
-    idle: Mutex<Vec<gix::Repository>>,
+    stores: Vec<gix::ThreadSafeRepository>,
+    /// Repositories that no thread uses at the moment, by their number: each has caches of its own.
+    idle: Mutex<Vec<(usize, gix::Repository)>>,
     nodes: Vec<Node>,
-    /// The object of each key, and its bytes.
-    blobs: Vec<(ObjectId, u64)>,
+    /// The object of each key.
+    blobs: Vec<Blob>,
     metadata: Metadata,
     long: Mutex<Vec<(u64, Arc<Vec<u8>>)>>,
-    /// Where the repository is, if it was fetched.
+    /// Where the repositories are, if they were fetched.
     #[cfg(feature = "remote")]
     _folder: Option<tempfile::TempDir>,
 }
@@ -51,29 +77,44 @@ impl Git {
     }
 
     /// Looks at `revision` of the repository at `path`: a branch, a tag, a commit, or what else `git rev-parse` takes. It may name a tree,
-    /// which has no time and no author. A few small trees can lead to each other so that they stand for any number of paths; it may be
-    /// `most_paths`, those counted that are left out.
+    /// which has no time and no author.
     ///
     /// # Errors
     /// [`Error::Git`] if there is no such repository or revision, or an object is missing or damaged; [`Error::TooMuch`], [`Error::Path`].
-    pub fn open(path: &Path, revision: &str, most_paths: u64) -> Result<Self, Error> {
-        let failed = |what: String| Error::Git(path.to_path_buf(), what);
-        let repository = gix::ThreadSafeRepository::open_opts(path, options()).map_err(|e| failed(e.to_string()))?;
-        let local = of_thread(&repository);
-        let Found { nodes, blobs, metadata } =
-            walk::walk(&local, revision, most_paths).map_err(|error| match error {
-                walk::Fault::Git(what) => failed(what),
+    pub fn open(path: &Path, revision: &str, taken: &GitOptions) -> Result<Self, Error> {
+        let repository = gix::ThreadSafeRepository::open_opts(path, options())
+            .map_err(|error| Error::Git(path.to_path_buf(), error.to_string()))?;
+        let mut submodule = |asked: &Asked<'_>| {
+            let found = submodules::local(asked.of, asked.module, asked.path);
+            let missing = "it is not here: git submodule update --init --recursive";
+            found
+                .map(|found| (found, Origin::Local))
+                .ok_or_else(|| Error::Git(asked.of.common_dir().join("modules"), missing.into()))
+        };
+        Self::of(path.to_path_buf(), repository, Origin::Local, revision, taken, &mut submodule)
+    }
+
+    fn of(
+        place: PathBuf,
+        repository: gix::ThreadSafeRepository,
+        origin: Origin,
+        revision: &str,
+        taken: &GitOptions,
+        open: &mut Open<'_>,
+    ) -> Result<Self, Error> {
+        let Found { nodes, blobs, metadata, stores } =
+            walk::walk(repository, origin, revision, taken, open).map_err(|fault| match fault {
+                walk::Fault::Git(what) => Error::Git(place.clone(), what),
                 walk::Fault::Other(error) => error,
             })?;
-        let (idle, long) = (Mutex::new(vec![local]), Mutex::default());
         Ok(Self {
-            place: path.to_path_buf(),
-            repository,
-            idle,
+            place,
+            stores,
+            idle: Mutex::default(),
             nodes,
             blobs,
             metadata,
-            long,
+            long: Mutex::default(),
             #[cfg(feature = "remote")]
             _folder: None,
         })
@@ -85,19 +126,26 @@ impl Git {
         &self.metadata
     }
 
-    fn blob(&self, id: ObjectId) -> io::Result<Vec<u8>> {
-        let repository = lock(&self.idle).pop().unwrap_or_else(|| of_thread(&self.repository));
-        let found = repository.find_object(id).map(|mut object| std::mem::take(&mut object.data));
-        lock(&self.idle).push(repository);
+    fn blob(&self, blob: Blob) -> io::Result<Vec<u8>> {
+        let idle = {
+            let mut idle = lock(&self.idle);
+            idle.iter().position(|(store, _)| *store == blob.store).map(|at| idle.remove(at).1)
+        };
+        let store = || self.stores.get(blob.store).map(of_thread).ok_or(io::ErrorKind::NotFound);
+        let repository = idle.map_or_else(store, Ok)?;
+        let found = repository.find_object(blob.id).map(|mut object| std::mem::take(&mut object.data));
+        let mut idle = lock(&self.idle);
+        idle.insert(0, (blob.store, repository));
+        idle.truncate(IDLE);
         found.map_err(|error| io::Error::other(error.to_string()))
     }
 
-    fn long_blob(&self, key: u64, id: ObjectId) -> io::Result<Arc<Vec<u8>>> {
+    fn long_blob(&self, key: u64, blob: Blob) -> io::Result<Arc<Vec<u8>>> {
         let kept = lock(&self.long).iter().find(|(of, _)| *of == key).map(|(_, bytes)| Arc::clone(bytes));
         if let Some(bytes) = kept {
             return Ok(bytes);
         }
-        let bytes = Arc::new(self.blob(id)?);
+        let bytes = Arc::new(self.blob(blob)?);
         let mut long = lock(&self.long);
         long.insert(0, (key, Arc::clone(&bytes)));
         let mut sum = 0;
@@ -116,15 +164,15 @@ impl Tree for Git {
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let blob = usize::try_from(key).ok().and_then(|key| self.blobs.get(key));
-        let (id, size) = blob.copied().ok_or(io::ErrorKind::NotFound)?;
+        let blob = blob.copied().ok_or(io::ErrorKind::NotFound)?;
         let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let fill = |bytes: &[u8], buffer: &mut [u8]| {
             let part = bytes.get(offset..).and_then(|rest| rest.get(..buffer.len()));
             part.map(|part| buffer.copy_from_slice(part)).ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))
         };
         // A file that is as long as what is asked for is asked for once a pass.
-        let whole = size == buffer.len() as u64;
-        if whole { fill(&self.blob(id)?, buffer) } else { fill(&self.long_blob(key, id)?, buffer) }
+        let whole = blob.size == buffer.len() as u64;
+        if whole { fill(&self.blob(blob)?, buffer) } else { fill(&self.long_blob(key, blob)?, buffer) }
     }
 }
 

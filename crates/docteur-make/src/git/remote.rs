@@ -1,18 +1,32 @@
 //! A commit of a repository elsewhere. It alone is fetched, without its history, into a folder that goes when the tree does.
 
+use std::collections::HashMap;
 use std::error::Error as Cause;
 use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use gix::bstr::ByteSlice;
 use gix::clone::PrepareFetch;
 use gix::remote::fetch::Shallow;
 use gix::url::Scheme;
+use gix::{ObjectId, ThreadSafeRepository};
 
-use super::Git;
+use super::bounded::{Bounded, Left};
+use super::submodules::absolute;
+use super::walk::{Asked, Origin};
+use super::{Git, GitOptions};
 use crate::Error;
+
+/// The most bytes of one object, and of one table about objects, of what was fetched: one byte can say that there are any number.
+const ALLOCATED: &str = "gitoxide.objects.allocLimit=1073741824";
+/// How long a fetch that is over may take to notice it, before it is left to itself.
+const NOTICE: Duration = Duration::from_secs(2);
 
 impl Git {
     /// Whether `source` names a repository by a URL, or as `user@host:path` if there is no file of that name.
@@ -24,47 +38,138 @@ impl Git {
     /// Fetches a commit from the repository at a URL (`https`, `http`, `git`, `ssh`) or at `user@host:path`, and nothing else of it: a
     /// branch, a tag, a whole id, or what its `HEAD` is. The user's Git configuration says what it does elsewhere: proxies, credential
     /// helpers, the command for `ssh`. A `file` URL is opened as [`Git::open`] does. It blocks until all is there, and takes as much room in
-    /// the folder for temporary files as the other end sends.
+    /// the folder for temporary files as the other end sends. Submodules, if they are wanted, are fetched in the same way, from where
+    /// `.gitmodules` say that they are; these may not name a place on this machine.
+    ///
+    /// Where the other end is silent when its time is over, the thread that waits for it is left behind until it says something.
     ///
     /// # Errors
-    /// [`Error::Git`] if it cannot be reached, or has no such revision; else as [`Git::open`]. No error names a password.
-    pub fn fetch(source: &str, revision: Option<&str>, most_paths: u64) -> Result<Self, Error> {
+    /// [`Error::Git`] if it cannot be reached, or has no such revision; [`Error::Fetched`] if that takes more than `taken` says; else as
+    /// [`Git::open`]. No error names a password.
+    pub fn fetch(source: &str, revision: Option<&str>, taken: &GitOptions) -> Result<Self, Error> {
         let url = parse(source).ok_or_else(|| Error::Git(source.into(), "this is no URL".into()))?;
         if url.scheme == Scheme::File {
             let path = PathBuf::from(url.path.to_os_str_lossy().into_owned());
-            return Self::open(&path, revision.unwrap_or("HEAD"), most_paths);
+            return Self::open(&path, revision.unwrap_or("HEAD"), taken);
         }
         let place = shown(&url);
-        let failed = |error: &(dyn Cause + 'static)| {
-            let told = without_secret(&url, &causes(error));
-            Error::Git(place.clone(), format!("{}: {told}", revision.unwrap_or("HEAD")))
-        };
         // The transport asks for the process's default; where there is one already, it is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::Builder::new().prefix("docteur-").tempdir().map_err(|error| failed(&error))?;
-        let repository = folder.path().join("repository");
-        fetch(url.clone(), revision, &repository).map_err(|error| failed(&*error))?;
-        let opened = Self::open(&repository, "HEAD", most_paths).map_err(|error| match error {
-            Error::Git(_, told) => Error::Git(place, told),
-            other => other,
-        })?;
+        let folder = tempfile::Builder::new().prefix("docteur-").tempdir();
+        let folder = folder.map_err(|error| Error::Git(place.clone(), error.to_string()))?;
+        let mut fetcher = Fetcher::new(folder.path(), taken);
+        let repository = fetcher.fetch(&url, revision)?;
+        let origin = Origin::Url(url);
+        let mut submodule = |asked: &Asked<'_>| fetcher.submodule(asked);
+        let opened = Self::of(place, repository, origin, "HEAD", taken, &mut submodule)?;
         Ok(Self { _folder: Some(folder), ..opened })
     }
 }
 
-fn fetch(url: gix::Url, revision: Option<&str>, folder: &Path) -> Result<(), Box<dyn Cause>> {
-    let (create, open) = (gix::create::Options::default(), gix::open::Options::default());
-    let fetch = PrepareFetch::new(url, folder, gix::create::Kind::Bare, create, open)?;
-    let fetch = fetch.with_shallow(Shallow::DepthAtRemote(NonZeroU32::MIN));
-    let revision = revision.unwrap_or("HEAD");
-    let is_whole =
-        revision == "HEAD" || revision.starts_with("refs/") || gix::ObjectId::from_hex(revision.as_bytes()).is_ok();
-    let mut fetch =
-        if is_whole { fetch.with_revision(Some(revision))? } else { fetch.with_ref_name(Some(revision))? };
-    fetch.fetch_only(gix::progress::Discard, &AtomicBool::new(false))?;
-    Ok(())
+/// Fetches commits into a folder, within one bound for all of them.
+struct Fetcher<'a> {
+    folder: &'a Path,
+    taken: &'a GitOptions,
+    left: Left,
+    until: Option<Instant>,
+    /// Where what was fetched already is, by URL and revision.
+    known: HashMap<(String, Option<String>), PathBuf>,
 }
 
+impl<'a> Fetcher<'a> {
+    fn new(folder: &'a Path, taken: &'a GitOptions) -> Self {
+        let until = Instant::now().checked_add(taken.time);
+        Self { folder, taken, left: Left::new(taken.fetched), until, known: HashMap::new() }
+    }
+
+    fn submodule(&mut self, asked: &Asked<'_>) -> Result<(ThreadSafeRepository, Origin), Error> {
+        let module = asked.module;
+        let failed = |told: &str| Error::Git(module.name.escape_ascii().to_string().into(), told.into());
+        let Origin::Url(from) = asked.origin else { return Err(failed("its repository is not elsewhere")) };
+        let named = module.url.as_deref().ok_or_else(|| failed(".gitmodules have no URL of it"))?;
+        let named = absolute(&from.to_bstring(), named).ok_or_else(|| failed("its URL leads above its host"))?;
+        let url = std::str::from_utf8(&named).ok().and_then(parse).filter(|url| url.scheme != Scheme::File);
+        let url = url.ok_or_else(|| failed("its URL is none of another place"))?;
+        let repository = self.fetch(&url, Some(&asked.id.to_string()))?;
+        Ok((repository, Origin::Url(url)))
+    }
+
+    fn fetch(&mut self, url: &gix::Url, revision: Option<&str>) -> Result<ThreadSafeRepository, Error> {
+        let place = shown(url);
+        let failed = |told: &str| {
+            Error::Git(place.clone(), format!("{}: {}", revision.unwrap_or("HEAD"), without_secret(url, told)))
+        };
+        let over = |what, limit| Error::Fetched { place: place.clone(), limit, what };
+        let key = (url.to_bstring().to_string(), revision.map(str::to_owned));
+        let (number, known) = (self.known.len(), self.known.get(&key).cloned());
+        let path = known.unwrap_or_else(|| self.folder.join(number.to_string()));
+        if self.known.insert(key, path.clone()).is_none() {
+            let (send, receive) = mpsc::channel();
+            let stop = Arc::new(AtomicBool::new(false));
+            let job = Job {
+                url: url.clone(),
+                revision: revision.map(str::to_owned),
+                folder: path.clone(),
+                left: self.left.clone(),
+                stop: Arc::clone(&stop),
+            };
+            // Who waits for a silent end cannot be told to stop; so that is done in a thread.
+            let start = thread::Builder::new().name("fetch".into()).spawn(move || send.send(job.run()));
+            start.map_err(|error| failed(&error.to_string()))?;
+            let done = match self.until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(time) => receive.recv_timeout(time),
+                None => receive.recv().map_err(RecvTimeoutError::from),
+            };
+            match done {
+                _ if self.left.is_over() => return Err(over("bytes", self.taken.fetched)),
+                Ok(done) => done.map_err(|told| failed(&told))?,
+                Err(RecvTimeoutError::Disconnected) => return Err(failed("it ended without a word")),
+                Err(RecvTimeoutError::Timeout) => {
+                    stop.store(true, Ordering::Relaxed);
+                    // So that it does not write into the folder any more when that is removed.
+                    let _ = receive.recv_timeout(NOTICE);
+                    return Err(over("seconds", self.taken.time.as_secs()));
+                }
+            }
+        }
+        let options = super::options().config_overrides([ALLOCATED]);
+        ThreadSafeRepository::open_opts(&path, options).map_err(|error| failed(&error.to_string()))
+    }
+}
+
+/// One fetch.
+struct Job {
+    url: gix::Url,
+    revision: Option<String>,
+    folder: PathBuf,
+    left: Left,
+    stop: Arc<AtomicBool>,
+}
+
+impl Job {
+    fn run(self) -> Result<(), String> {
+        let stop = Arc::clone(&self.stop);
+        self.fetch(&stop).map_err(|error| causes(&*error))
+    }
+
+    fn fetch(self, stop: &AtomicBool) -> Result<(), Box<dyn Cause>> {
+        let (create, open) = (gix::create::Options::default(), gix::open::Options::default());
+        let fetch = PrepareFetch::new(self.url, self.folder, gix::create::Kind::Bare, create, open)?;
+        let fetch = fetch.with_shallow(Shallow::DepthAtRemote(NonZeroU32::MIN));
+        let fetch = fetch.with_in_memory_config_overrides([ALLOCATED]);
+        let fetch = fetch.configure_connection(move |connection| {
+            Bounded::enclose(connection.transport_mut(), &self.left);
+            Ok(())
+        });
+        let revision = self.revision.as_deref().unwrap_or("HEAD");
+        let is_whole =
+            revision == "HEAD" || revision.starts_with("refs/") || ObjectId::from_hex(revision.as_bytes()).is_ok();
+        let mut fetch =
+            if is_whole { fetch.with_revision(Some(revision))? } else { fetch.with_ref_name(Some(revision))? };
+        fetch.fetch_only(gix::progress::Discard, stop)?;
+        Ok(())
+    }
+}
 /// A URL, or `host:path`; nothing that can only be a path.
 fn parse(source: &str) -> Option<gix::Url> {
     let is_url = source.contains("://");
@@ -126,7 +231,7 @@ mod tests {
     #[test]
     fn an_error_names_no_password_and_no_token() {
         for url in ["https://secret:word@127.0.0.1:1/a", "https://secret@127.0.0.1:1/a"] {
-            let told = Git::fetch(url, None, 1).unwrap_err().to_string();
+            let told = Git::fetch(url, None, &GitOptions::default()).unwrap_err().to_string();
             assert!(
                 told.contains("https://127.0.0.1:1/a") && !told.contains("secret") && !told.contains("word"),
                 "{told}"
