@@ -11,7 +11,7 @@ use crate::{deny, fuzz, paths, serve, setup, shell, tidy, unikernel, web};
 
 /// What a machine may lack, by the name that `--without` takes: programs and the Debian packages that have them.
 /// The tests that need one are named `needs_NAME_...`; the fuzzer has a step of its own.
-const TOOLS: [(&str, &[(&str, &str)]); 9] = [
+const TOOLS: [(&str, &[(&str, &str)]); 10] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
         "clients",
@@ -32,6 +32,7 @@ const TOOLS: [(&str, &[(&str, &str)]); 9] = [
     ("git", &[("git", "git")]),
     ("qemu", &[("qemu-system-x86_64", "qemu-system-x86"), ("nm", "binutils")]),
     ("sshd", &[("ssh", "openssh-client"), ("ssh-keygen", "openssh-client"), ("sshd", "openssh-server")]),
+    ("tap", &[("ip", "iproute2"), ("ping", "iputils-ping")]),
     ("tink", &[("python3", "python3"), ("pip3", "python3-pip"), ("python3", "python3-venv")]),
     ("valgrind", &[("valgrind", "valgrind")]),
 ];

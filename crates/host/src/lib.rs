@@ -5,9 +5,13 @@ mod entropy;
 mod file;
 mod process;
 mod sockets;
+#[cfg(feature = "tap")]
+mod tap;
 
 pub use clock::SystemClock;
 pub use entropy::Entropy;
 pub use file::FileBlock;
 pub use process::{Hangups, Signals, raise_descriptor_limit, runtime};
 pub use sockets::{Listener, Socket, Sockets};
+#[cfg(feature = "tap")]
+pub use tap::Tap;

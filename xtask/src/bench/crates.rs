@@ -31,6 +31,19 @@ pub(super) fn multipart(bench: &mut Bench) -> Result<()> {
     shell::run(cargo.args(if bench.quick { &["--", "--quick"][..] } else { &[] }))
 }
 
+/// The stack on a TAP device, beside the kernel's own, and what lost packets cost it.
+pub(super) fn netstack(bench: &mut Bench) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["bench", "--package", "host", "--bench", "tap"]).args(small(bench.quick));
+    let printed = shell::output(&mut cargo).context("the TAP device's bench fails")?;
+    for way in ["from the kernel", "to the kernel"] {
+        let (whole, lossy) = (gbit(&printed, way)?, gbit(&printed, &format!("{way}, 1% lost"))?);
+        bench.report.add(format!("netstack over TAP, {way}"), whole, "Gbit/s", Goal::AtLeast(1.0));
+        bench.report.add(format!("netstack over TAP, {way}, with 1% lost"), lossy / whole, "x", Goal::AtLeast(0.5));
+    }
+    Ok(())
+}
+
 /// GiB a second that this machine seals, in memory and by one thread.
 pub(super) fn sealing_rate(quick: bool) -> Result<f64> {
     rate(&envelope_bench(quick)?, "SealReader")
@@ -47,6 +60,14 @@ fn small(quick: bool) -> &'static [&'static str] {
 }
 
 fn rate(printed: &str, name: &str) -> Result<f64> {
-    let line = printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.strip_suffix(" GiB/s"));
+    figure(printed, name, " GiB/s")
+}
+
+fn gbit(printed: &str, name: &str) -> Result<f64> {
+    figure(printed, name, " Gbit/s")
+}
+
+fn figure(printed: &str, name: &str, unit: &str) -> Result<f64> {
+    let line = printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.strip_suffix(unit));
     line.and_then(|rate| rate.parse().ok()).with_context(|| format!("no {name} in {printed:?}"))
 }

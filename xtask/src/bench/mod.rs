@@ -38,6 +38,7 @@ const GROUPS: &[Group] = &[
     ("transfer", transfer::run),
     ("browser", browser::run),
     ("paf", paf::run),
+    ("netstack", crates::netstack),
     ("envelope", crates::envelope),
     ("store", crates::store),
     ("multipart", crates::multipart),
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("there is no bench {other}; there are {}", known.join(", "));
     }
     // Images alone need no server.
-    let serves = names.is_empty() || names.iter().any(|name| *name != "docteur");
+    let serves = names.is_empty() || names.iter().any(|name| !["docteur", "netstack"].contains(&name.as_str()));
     let program = if serves { server_program()? } else { std::path::PathBuf::new() };
     let folder = paths::target().join("bench");
     if folder.exists() {
