@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::secret::{Argument, PasswordArgs};
 use crate::serve::ServeOptions;
-use crate::{client, duration};
+use crate::{client, duration, unikernel};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,7 +33,7 @@ Exit codes:
   5  the server cannot be reached, or the connection broke off for good
   6  the server refused: a limit, too many requests, or full
   7  a file or folder of this machine
-  8  the content was altered or is damaged
+  8  the content was altered or is damaged; a file is no unikernel's image
   141  standard output was closed, as by head: no error is told";
 
 const PUT_EXAMPLES: &str = "\
@@ -81,6 +81,11 @@ pub(crate) enum Command {
     Rm(RmArgs),
     /// Tell what anybody may know of a paste: size, expiry, burning, password
     Info(InfoArgs),
+    /// Look at unikernels, and run them
+    Unikernel {
+        #[command(subcommand)]
+        command: unikernel::Command,
+    },
     /// Print a shell's completions
     Completions(CompletionsArgs),
     /// Print the manual
@@ -211,8 +216,8 @@ pub(crate) struct CompletionsArgs {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct ManArgs {
-    /// The command whose page to print [default: pasteur's own]
-    pub(crate) command: Option<String>,
+    /// The command whose page to print, as put, or unikernel inspect [default: pasteur's own]
+    pub(crate) command: Vec<String>,
     /// Write every page into this folder instead
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "command")]
     pub(crate) all: Option<PathBuf>,
@@ -231,11 +236,14 @@ mod tests {
 
     #[test]
     fn no_help_is_missing() {
-        for command in Args::command().get_subcommands() {
+        let program = Args::command();
+        let mut commands: Vec<_> = program.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for arg in command.get_arguments() {
                 assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
             }
+            commands.extend(command.get_subcommands());
         }
     }
 }

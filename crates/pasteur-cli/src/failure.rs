@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use api::{Kind, Problem};
+use device::manifest::image::ImageError;
 use serde::Serialize;
 
 use crate::human;
@@ -45,6 +46,9 @@ pub(crate) enum Failure {
     /// The content was altered, cut, or is not as the format has it.
     #[error("the content is damaged: {0}")]
     Damaged(String),
+    /// A file that is no unikernel's image.
+    #[error("{}: {error}", path.display())]
+    Image { path: PathBuf, error: ImageError },
     /// A form that cannot be written.
     #[error("the paste's form cannot be written: {0}")]
     Form(#[from] multipart_form::Error),
@@ -107,7 +111,8 @@ impl Failure {
             },
             Self::Network { .. } | Self::NotPasteur { .. } => code::NETWORK,
             Self::Local { .. } | Self::Input(_) => code::LOCAL,
-            Self::Damaged(_) => code::DAMAGED,
+            Self::Image { error: ImageError::Io(_), .. } => code::LOCAL,
+            Self::Damaged(_) | Self::Image { .. } => code::DAMAGED,
             Self::HungUp => code::HUNG_UP,
             Self::Form(_) | Self::Random(_) => code::OTHER,
         }

@@ -1,4 +1,5 @@
-//! The program `pasteur`: the server, and the commands that seal, fetch, open and remove pastes (docs/cli.md).
+//! The program `pasteur`: the server, and the commands that seal, fetch, open and remove pastes (docs/cli.md),
+//! and those that look at unikernels and run them (docs/unikernel.md).
 
 mod args;
 mod client;
@@ -17,6 +18,7 @@ mod put;
 mod rm;
 mod secret;
 mod serve;
+mod unikernel;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|error| environment::told(error).exit());
     let (result, output) = match args.command {
         Command::Serve(options) => return serve::run(*options),
+        Command::Unikernel { command } => return unikernel::run(&command),
         Command::Completions(options) => return pages::completions(&options),
         Command::Man(options) => return pages::man(&options),
         Command::Put(args) => (put::run(&args), args.output),

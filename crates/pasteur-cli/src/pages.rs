@@ -29,25 +29,23 @@ pub(crate) fn man(args: &ManArgs) -> ExitCode {
             }
         };
     }
-    let command = match &args.command {
-        None => Some(&program),
-        Some(name) => program.find_subcommand(name),
-    };
-    match (command.map(page), &args.command) {
-        (Some(Ok(page)), _) => print(&page),
-        (None, Some(name)) => {
-            eprintln!("pasteur: there is no command {name}");
+    let command = args.command.iter().try_fold(&program, |command, name| command.find_subcommand(name));
+    match command.map(page) {
+        Some(Ok(page)) => print(&page),
+        None => {
+            eprintln!("pasteur: there is no command {}", args.command.join(" "));
             ExitCode::from(2)
         }
-        _ => ExitCode::FAILURE,
+        Some(Err(_)) => ExitCode::FAILURE,
     }
 }
 
-fn write_all(program: &Command, folder: &Path) -> io::Result<()> {
-    for command in std::iter::once(program).chain(program.get_subcommands()) {
-        std::fs::write(folder.join(format!("{}.1", title(command))), page(command)?)?;
-    }
-    Ok(())
+fn write_all(command: &Command, folder: &Path) -> io::Result<()> {
+    std::fs::write(folder.join(format!("{}.1", title(command))), page(command)?)?;
+    command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .try_for_each(|command| write_all(command, folder))
 }
 
 /// `pasteur`, `pasteur-put`, ...
@@ -145,16 +143,27 @@ mod tests {
 
     use super::*;
 
-    /// Commands and their options, hidden ones left out: (command, options with two dashes).
-    fn defined() -> Vec<(String, Vec<String>)> {
+    /// Commands and their options, hidden ones left out: (the command's words, options with two dashes).
+    fn defined() -> Vec<(Vec<String>, Vec<String>)> {
         let mut program = Args::command();
         program.build();
         let long = |arg: &clap::Arg| arg.get_long().filter(|_| !arg.is_hide_set()).map(str::to_owned);
-        let named = |command: &Command| {
-            (command.get_name().to_owned(), command.get_arguments().filter_map(long).collect::<Vec<_>>())
-        };
-        let all: Vec<_> = program.get_subcommands().filter(|command| command.get_name() != "help").map(named).collect();
-        assert!(all.iter().any(|(name, options)| name == "put" && options.iter().any(|o| o == "password-file")));
+        let mut all = Vec::new();
+        let mut open = vec![(&program, Vec::new())];
+        while let Some((command, words)) = open.pop() {
+            for command in
+                command.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
+            {
+                let words = [&words[..], &[command.get_name().to_owned()]].concat();
+                all.push((words.clone(), command.get_arguments().filter_map(long).collect()));
+                open.push((command, words));
+            }
+        }
+        for (words, option) in [(&["put"][..], "password-file"), (&["unikernel", "inspect"], "json")] {
+            assert!(all.iter().any(|(command, options): &(Vec<String>, Vec<String>)| {
+                command == words && options.iter().any(|o| o == option)
+            }));
+        }
         all
     }
 
@@ -163,14 +172,14 @@ mod tests {
         let mut program = Args::command().disable_help_subcommand(true);
         program.build();
         for (name, options) in defined() {
-            let command = program.find_subcommand(&name).unwrap();
+            let command = name.iter().fold(&program, |command, name| command.find_subcommand(name).unwrap());
             let page = String::from_utf8(page(command).unwrap()).unwrap();
             for option in options {
                 let option = escape(&format!("--{option}"));
-                assert!(page.contains(&format!("\\fB{option}\\fR")), "{name}: {option}\n{page}");
+                assert!(page.contains(&format!("\\fB{option}\\fR")), "{name:?}: {option}\n{page}");
             }
             for variable in command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()) {
-                assert!(page.contains(&format!(".TP\n{}\n", escape(variable))), "{name}: {variable}");
+                assert!(page.contains(&format!(".TP\n{}\n", escape(variable))), "{name:?}: {variable}");
             }
         }
     }
@@ -182,10 +191,10 @@ mod tests {
             clap_complete::generate(shell, &mut Args::command(), "pasteur", &mut script);
             let script = String::from_utf8(script).unwrap();
             for (name, options) in defined() {
-                assert!(script.contains(&name), "{shell}: {name}");
+                assert!(name.iter().all(|word| script.contains(word)), "{shell}: {name:?}");
                 for option in options {
                     let written = if shell == Shell::Fish { format!("-l {option}") } else { format!("--{option}") };
-                    assert!(script.contains(&written), "{shell}: {name} {option}");
+                    assert!(script.contains(&written), "{shell}: {name:?} {option}");
                 }
             }
         }

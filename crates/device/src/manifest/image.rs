@@ -15,6 +15,8 @@ pub const LONGEST_NOTES: u64 = 64 << 10;
 
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
+/// `ET_EXEC`: it lies where it was linked for.
+const EXECUTABLE: u64 = 2;
 /// `EM_X86_64`.
 const X86_64: u64 = 62;
 const LOAD: u64 = 1;
@@ -111,7 +113,7 @@ impl Image {
         }
         let header = file.take(0, HEADER as u64, "ELF's header")?;
         let machine = number(&header, 18, 2);
-        if header[5] != 1 || number(&header, 16, 2) != 2 || machine != X86_64 {
+        if header[5] != 1 || machine != X86_64 {
             return Err(ImageError::Machine(machine));
         }
         let count = number(&header, 56, 2);
@@ -158,6 +160,9 @@ impl Image {
         }
         let manifest = manifest.ok_or(ImageError::NoManifest)?;
         let memory = memory.ok_or(ImageError::Headers("nothing to load"))?;
+        if number(&header, 16, 2) != EXECUTABLE {
+            return Err(ImageError::Headers("it is linked for no place in memory"));
+        }
         Ok(Self { size, entry: entry.ok_or(ImageError::NoPvh)?, memory, manifest })
     }
 }
@@ -295,6 +300,7 @@ mod tests {
         };
         assert_eq!(with(&[(4, 1)]), "it is no 64-bit ELF file");
         assert_eq!(with(&[(18, 183)]), "it is no program for x86-64 (ELF machine 183)");
+        assert_eq!(with(&[(16, 3)]), "its headers are wrong: it is linked for no place in memory");
         assert_eq!(with(&[(54, 57)]), "its headers are wrong: program headers of another length");
         assert_eq!(with(&[(57, 1)]), "its 259 program headers are more than 64");
         assert_eq!(with(&[(39, 1)]), "it is cut: the program headers would end at byte 72057594037928168 of 324");

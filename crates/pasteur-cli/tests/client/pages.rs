@@ -50,11 +50,19 @@ fn every_command_has_its_page() {
         assert!(page.contains(word), "{word}: {page}");
     }
     assert!(world.run(&["man"]).ok().out().contains(".SH EXIT CODES"));
+    assert!(world.run(&["man", "unikernel", "inspect"]).ok().out().contains(".TH pasteur-unikernel-inspect 1"));
     world.run(&["man", "nonsense"]).fails(2, &["nonsense"]);
     std::fs::create_dir(world.path("man")).unwrap();
     world.run(&["man", "--all", "man"]).ok();
     let pages = names(&world.path("man"));
-    for page in ["pasteur.1", "pasteur-put.1", "pasteur-get.1", "pasteur-rm.1", "pasteur-info.1", "pasteur-serve.1"] {
+    for page in [
+        "pasteur.1",
+        "pasteur-put.1",
+        "pasteur-get.1",
+        "pasteur-rm.1",
+        "pasteur-serve.1",
+        "pasteur-unikernel-inspect.1",
+    ] {
         assert!(pages.iter().any(|name| name == page), "{pages:?}");
     }
 }
