@@ -1,10 +1,15 @@
-//! Looks into frames as they come, before smoltcp does: who begins a connection, and which acknowledgements say nothing.
+//! Looks into frames as they come and go: who begins a connection, what is sent and what is acknowledged.
 
 use std::net::SocketAddr;
 
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpAddress, IpProtocol, IpRepr, Ipv4Packet,
+    Ipv6Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
+
+/// The hop limit of a frame that goes nowhere.
+const HOPS: u8 = 64;
 
 /// The ends of a connection: this machine's, and the other.
 pub(crate) type Pair = (SocketAddr, SocketAddr);
@@ -15,12 +20,30 @@ pub(crate) struct Segment {
     pub(crate) pair: Pair,
     /// It asks for a connection: SYN and nothing else.
     pub(crate) begins: bool,
-    /// It acknowledges up to here, and carries nothing.
-    pub(crate) acknowledges: Option<TcpSeqNumber>,
+    /// It acknowledges, and carries nothing.
+    pub(crate) is_bare: bool,
+    pub(crate) sequence: TcpSeqNumber,
+    /// Sequence numbers that it takes: its bytes, and one for each of SYN and FIN.
+    pub(crate) len: usize,
+    pub(crate) acknowledgement: Option<Acknowledgement>,
+    /// The last end of what its sender has received out of turn (RFC 2018).
+    pub(crate) arrived: Option<TcpSeqNumber>,
+}
+
+/// What an end has received in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Acknowledgement {
+    /// Who says so.
+    pub(crate) from: EthernetAddress,
+    /// What it sends next.
+    pub(crate) sequence: TcpSeqNumber,
+    pub(crate) number: TcpSeqNumber,
+    /// Its window, as it is in the segment.
+    pub(crate) window: u16,
 }
 
 impl Segment {
-    /// The segment in a frame; `None` where it holds none, or part of one.
+    /// The segment in a frame that came; `None` where it holds none, or part of one.
     pub(crate) fn of(frame: &[u8]) -> Option<Self> {
         let frame = EthernetFrame::new_checked(frame).ok()?;
         match frame.ethertype() {
@@ -30,25 +53,85 @@ impl Segment {
                 if packet.next_header() != IpProtocol::Tcp || !whole {
                     return None;
                 }
-                Self::read(packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
+                Self::read(frame.src_addr(), packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
             }
             EthernetProtocol::Ipv6 => {
                 let packet = Ipv6Packet::new_checked(frame.payload()).ok()?;
                 if packet.next_header() != IpProtocol::Tcp {
                     return None;
                 }
-                Self::read(packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
+                Self::read(frame.src_addr(), packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
             }
             _ => None,
         }
     }
 
-    fn read(from: IpAddress, to: IpAddress, tcp: &[u8]) -> Option<Self> {
+    /// The segment in a frame that goes out.
+    pub(crate) fn sent(frame: &[u8]) -> Option<Self> {
+        Self::of(frame).map(|segment| Self { pair: (segment.pair.1, segment.pair.0), ..segment })
+    }
+
+    fn read(by: EthernetAddress, from: IpAddress, to: IpAddress, tcp: &[u8]) -> Option<Self> {
         let tcp = TcpPacket::new_checked(tcp).ok()?;
         let pair = (SocketAddr::new(to.into(), tcp.dst_port()), SocketAddr::new(from.into(), tcp.src_port()));
-        let begins = tcp.syn() && !tcp.ack() && !tcp.fin() && !tcp.rst();
-        let bare = tcp.ack() && !tcp.syn() && !tcp.fin() && !tcp.rst() && tcp.payload().is_empty();
-        Some(Self { pair, begins, acknowledges: bare.then(|| tcp.ack_number()) })
+        let (sequence, len) = (tcp.seq_number(), tcp.segment_len());
+        let acknowledgement = (tcp.ack() && !tcp.rst()).then(|| Acknowledgement {
+            from: by,
+            sequence: sequence + len,
+            number: tcp.ack_number(),
+            window: tcp.window_len(),
+        });
+        let ranges = tcp.selective_ack_ranges().unwrap_or_default();
+        Some(Self {
+            pair,
+            begins: tcp.syn() && !tcp.ack() && !tcp.fin() && !tcp.rst(),
+            is_bare: acknowledgement.is_some() && len == 0,
+            sequence,
+            len,
+            acknowledgement,
+            arrived: ranges.iter().flatten().map(|(_, end)| TcpSeqNumber(end.cast_signed())).reduce(later),
+        })
+    }
+}
+
+fn later(one: TcpSeqNumber, other: TcpSeqNumber) -> TcpSeqNumber {
+    if one < other { other } else { one }
+}
+
+impl Acknowledgement {
+    /// A frame that says this and nothing else to the card `to`, of the connection `pair`.
+    pub(crate) fn frame(&self, to: [u8; 6], pair: Pair) -> Vec<u8> {
+        let (ours, theirs) = pair;
+        let tcp = TcpRepr {
+            src_port: theirs.port(),
+            dst_port: ours.port(),
+            control: TcpControl::None,
+            seq_number: self.sequence,
+            ack_number: Some(self.number),
+            window_len: self.window,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let (src, dst) = (theirs.ip().into(), ours.ip().into());
+        let ip = IpRepr::new(src, dst, IpProtocol::Tcp, tcp.buffer_len(), HOPS);
+        let ethernet = EthernetRepr {
+            src_addr: self.from,
+            dst_addr: EthernetAddress(to),
+            ethertype: if ours.is_ipv4() { EthernetProtocol::Ipv4 } else { EthernetProtocol::Ipv6 },
+        };
+        let mut frame = vec![0; ethernet.buffer_len() + ip.header_len() + tcp.buffer_len()];
+        let mut packet = EthernetFrame::new_unchecked(&mut frame);
+        ethernet.emit(&mut packet);
+        let checksums = ChecksumCapabilities::default();
+        ip.emit(packet.payload_mut(), &checksums);
+        if let Some(segment) = packet.payload_mut().get_mut(ip.header_len()..) {
+            tcp.emit(&mut TcpPacket::new_unchecked(segment), &src, &dst, &checksums);
+        }
+        frame
     }
 }
 
@@ -71,9 +154,29 @@ mod tests {
         }
         let whole = Segment::of(&frame).unwrap();
         assert_eq!(whole.pair, ("10.0.0.2:80".parse().unwrap(), "10.0.0.1:4660".parse().unwrap()));
-        assert!(whole.begins && whole.acknowledges.is_none());
+        assert!(whole.begins && whole.acknowledgement.is_none());
+        assert_eq!((whole.sequence, whole.len), (TcpSeqNumber(1), 1));
         frame[47] = 0x10;
-        let acknowledgement = Segment::of(&frame).unwrap();
-        assert_eq!((acknowledgement.begins, acknowledgement.acknowledges), (false, Some(TcpSeqNumber(2))));
+        let bare = Segment::of(&frame).unwrap();
+        assert_eq!((bare.begins, bare.is_bare, bare.len), (false, true, 0));
+        assert_eq!(bare.acknowledgement.unwrap().number, TcpSeqNumber(2));
+        assert_eq!(Segment::sent(&frame).unwrap().pair, (bare.pair.1, bare.pair.0));
+    }
+
+    #[test]
+    fn an_acknowledgement_is_read_as_it_is_written() {
+        for pair in [("10.0.0.2:80", "10.0.0.1:4660"), ("[fd00::2]:80", "[fd00::1]:4660")] {
+            let pair = (pair.0.parse().unwrap(), pair.1.parse().unwrap());
+            let acknowledgement = Acknowledgement {
+                from: EthernetAddress([2, 0, 0, 0, 0, 1]),
+                sequence: TcpSeqNumber(-3),
+                number: TcpSeqNumber(i32::MAX),
+                window: 0x1234,
+            };
+            let frame = acknowledgement.frame([2, 0, 0, 0, 0, 2], pair);
+            let read = Segment::of(&frame).unwrap();
+            assert_eq!((read.pair, read.is_bare, read.arrived), (pair, true, None));
+            assert_eq!(read.acknowledgement, Some(acknowledgement));
+        }
     }
 }

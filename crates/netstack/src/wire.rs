@@ -8,6 +8,8 @@ use device::Ethernet;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+use crate::segment::Segment;
+
 /// Frames that wait for room. Answers to what was received may go beyond, by one for each frame that is let in.
 const WAITING: usize = 64;
 /// Buffers of frames that are kept for more.
@@ -19,13 +21,15 @@ pub(crate) struct Wire {
     incoming: Option<Vec<u8>>,
     waiting: VecDeque<Vec<u8>>,
     spare: Vec<Vec<u8>>,
+    /// Segments that smoltcp has sent since they were last taken.
+    sent: Vec<Segment>,
     /// What the card failed with.
     failed: Option<io::Error>,
 }
 
 impl Wire {
     pub(crate) fn new(ethernet: Box<dyn Ethernet>) -> Self {
-        Self { ethernet, incoming: None, waiting: VecDeque::new(), spare: Vec::new(), failed: None }
+        Self { ethernet, incoming: None, waiting: VecDeque::new(), spare: Vec::new(), sent: Vec::new(), failed: None }
     }
 
     pub(crate) fn mac(&self) -> [u8; 6] {
@@ -72,6 +76,11 @@ impl Wire {
         }
     }
 
+    /// The segments that smoltcp has sent since the last call.
+    pub(crate) fn sent(&mut self) -> std::vec::Drain<'_, Segment> {
+        self.sent.drain(..)
+    }
+
     /// Lets smoltcp take this frame.
     pub(crate) fn offer(&mut self, frame: Vec<u8>) {
         self.incoming = Some(frame);
@@ -84,7 +93,8 @@ impl Wire {
         }
     }
 
-    fn send(&mut self, frame: Vec<u8>) {
+    /// Sends a frame, or has it wait for room.
+    pub(crate) fn send(&mut self, frame: Vec<u8>) {
         if self.waiting.is_empty() {
             match self.ethernet.send(&frame) {
                 Ok(true) => return self.discard(frame),
@@ -136,6 +146,7 @@ impl TxToken for Sending<'_> {
         frame.clear();
         frame.resize(len, 0);
         let result = f(&mut frame);
+        self.0.sent.extend(Segment::sent(&frame));
         self.0.send(frame);
         result
     }

@@ -123,7 +123,7 @@ impl Core {
             return;
         }
         if let Some(handle) = entry.handle {
-            self.sockets.get_mut::<Socket<'_>>(handle).close();
+            self.close(handle);
             self.finishing.push(key);
             self.kick();
         }

@@ -2,6 +2,7 @@
 
 mod flows;
 mod lease;
+mod recovery;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -21,6 +22,8 @@ use tokio::time::Instant;
 use crate::config::{Config, Limits};
 use crate::segment::{Pair, Segment};
 use crate::wire::Wire;
+
+use recovery::{Alarms, Recovery};
 
 /// Frames that are taken in before others get their turn.
 const BUDGET: usize = 64;
@@ -48,6 +51,7 @@ pub(crate) struct Core {
     flows: HashMap<u64, Entry>,
     /// Every socket.
     pairs: HashMap<Pair, Known>,
+    alarms: Alarms,
     half_open: VecDeque<HalfOpen>,
     dhcp: Option<SocketHandle>,
     /// The address that came by DHCP.
@@ -57,6 +61,8 @@ pub(crate) struct Core {
     orphans: Vec<Orphan>,
     /// Flows that have finished writing, and are still held.
     finishing: Vec<u64>,
+    /// Sockets that are to be closed once all they have is acknowledged.
+    draining: Vec<SocketHandle>,
     looked: Instant,
     next_id: u64,
     next_port: u16,
@@ -85,6 +91,10 @@ struct Known {
     handle: SocketHandle,
     /// The last acknowledgement that carried nothing.
     acknowledged: Option<TcpSeqNumber>,
+    /// What is known of its way out, once something was sent.
+    recovery: Option<Box<Recovery>>,
+    /// When it is looked at next.
+    alarm: Option<Instant>,
 }
 
 struct HalfOpen {
@@ -143,9 +153,11 @@ impl Core {
             listeners: HashMap::new(),
             flows: HashMap::new(),
             pairs: HashMap::new(),
+            alarms: Alarms::new(),
             half_open: VecDeque::new(),
             orphans: Vec::new(),
             finishing: Vec::new(),
+            draining: Vec::new(),
             looked: begun,
             next_id: 0,
             next_port: FIRST_FREE + (seed >> 50) as u16,
@@ -170,12 +182,14 @@ impl Core {
         while received < BUDGET {
             let Some(frame) = self.wire.receive()? else { break };
             received += 1;
-            self.take_in(frame, moment);
+            self.take_in(frame, now, moment);
         }
+        self.follow_alarms(now, moment);
         self.settle_lease();
         self.settle(now);
         for _ in 0..ROUNDS {
             let result = self.interface.poll_egress(moment, &mut self.wire, &mut self.sockets);
+            self.note_sent(now);
             if result == PollResult::None || self.wire.is_blocked() {
                 break;
             }
@@ -187,10 +201,7 @@ impl Core {
         let wait =
             self.interface.poll_delay(moment, &self.sockets).map(|wait| Duration::from_micros(wait.total_micros()));
         let look = (!self.orphans.is_empty() || !self.finishing.is_empty()).then_some(LOOK);
-        let wait = match (wait, look) {
-            (Some(wait), Some(look)) => Some(wait.min(look)),
-            (wait, look) => wait.or(look),
-        };
+        let wait = [wait, look, self.next_alarm(now)].into_iter().flatten().min();
         Ok(Step { more: received == BUDGET, blocked: self.wire.is_blocked(), wait })
     }
 
@@ -199,7 +210,7 @@ impl Core {
         Moment::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
-    fn take_in(&mut self, frame: Vec<u8>, moment: Moment) {
+    fn take_in(&mut self, frame: Vec<u8>, now: Instant, moment: Moment) {
         let segment = Segment::of(&frame);
         let is_let_in = match &segment {
             Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair),
@@ -211,7 +222,11 @@ impl Core {
         }
         self.wire.offer(frame);
         self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
+        self.note_sent(now);
         self.close_doors(segment.map(|segment| segment.pair));
+        if let Some(segment) = segment {
+            self.note_heard(&segment, now, moment);
+        }
     }
 
     /// Removes what still listens after a frame, before the next: a beginning that smoltcp did not take, as one that is damaged, or that
@@ -270,10 +285,11 @@ impl Core {
     /// smoltcp 0.14 takes the third for a sign of loss, sends nothing since there is no data, and stops its timer: the end would never be
     /// sent again (`Timer::FastRetransmit` with an empty buffer in `socket/tcp.rs`).
     fn says_nothing(&mut self, segment: &Segment) -> bool {
-        let (Some(number), Some(known)) = (segment.acknowledges, self.pairs.get_mut(&segment.pair)) else {
+        let bare = segment.acknowledgement.filter(|_| segment.is_bare);
+        let (Some(said), Some(known)) = (bare, self.pairs.get_mut(&segment.pair)) else {
             return false;
         };
-        let again = known.acknowledged.replace(number) == Some(number);
+        let again = known.acknowledged.replace(said.number) == Some(said.number);
         let handle = known.handle;
         let socket = self.socket(handle);
         again && socket.send_queue() == 0 && matches!(socket.state(), State::FinWait1 | State::Closing | State::LastAck)
@@ -282,11 +298,36 @@ impl Core {
     /// Moves sockets on whose state has changed.
     fn settle(&mut self, now: Instant) {
         self.settle_half_open(now);
+        self.settle_draining();
         self.settle_orphans(now);
         if now.saturating_duration_since(self.looked) >= LOOK {
             self.looked = now;
             self.settle_finishing();
         }
+    }
+
+    /// Ends the way out, after what is on it.
+    ///
+    /// Where the other end is done already, smoltcp 0.14 would be in LAST-ACK, where it hears of no window and of no loss
+    /// (`socket/tcp.rs` answers such acknowledgements before it reads them): there the end is sent once the rest has arrived.
+    fn close(&mut self, handle: SocketHandle) {
+        let socket = self.sockets.get_mut::<Socket<'_>>(handle);
+        if is_draining(socket) {
+            self.draining.push(handle);
+        } else {
+            socket.close();
+        }
+    }
+
+    fn settle_draining(&mut self) {
+        self.draining.retain(|handle| {
+            let socket = self.sockets.get_mut::<Socket<'_>>(*handle);
+            let stays = is_draining(socket);
+            if !stays {
+                socket.close();
+            }
+            stays
+        });
     }
 
     fn settle_half_open(&mut self, now: Instant) {
@@ -434,7 +475,7 @@ impl Core {
         if abort || socket.can_recv() || socket.state() == State::SynSent {
             socket.abort();
         } else {
-            socket.close();
+            self.close(handle);
         }
         self.orphans.push(Orphan { handle, pair, until: Instant::now() + self.limits.leaving });
     }
@@ -474,12 +515,13 @@ impl Core {
 
     fn add(&mut self, socket: Socket<'static>, pair: Pair) -> SocketHandle {
         let handle = self.sockets.add(socket);
-        self.pairs.insert(pair, Known { handle, acknowledged: None });
+        self.pairs.insert(pair, Known { handle, acknowledged: None, recovery: None, alarm: None });
         handle
     }
 
     fn remove(&mut self, handle: SocketHandle, pair: &Pair) {
         self.sockets.remove(handle);
+        self.draining.retain(|other| *other != handle);
         self.pairs.remove(pair);
     }
 
@@ -500,6 +542,10 @@ impl Core {
             waker.wake();
         }
     }
+}
+
+fn is_draining(socket: &Socket<'_>) -> bool {
+    socket.state() == State::CloseWait && socket.send_queue() > 0
 }
 
 /// Whether who listens at `at` is meant by `to`: `[::]` is every address, `0.0.0.0` every one of IPv4.
