@@ -24,6 +24,11 @@ pub struct Counters {
     pub(crate) flood_settings: AtomicU64,
     pub(crate) flood_others: AtomicU64,
     pub(crate) http2_errors: AtomicU64,
+    pub(crate) http3: AtomicU64,
+    pub(crate) retries: AtomicU64,
+    pub(crate) http3_flood_resets: AtomicU64,
+    pub(crate) http3_flood_others: AtomicU64,
+    pub(crate) http3_errors: AtomicU64,
 }
 
 /// One reading of [`Counters`].
@@ -67,6 +72,16 @@ pub struct Snapshot {
     pub flood_others: u64,
     /// HTTP/2 connections ended because the client broke the protocol or a limit of its own.
     pub http2_errors: u64,
+    /// HTTP/3 connections.
+    pub http3: u64,
+    /// Newcomers by QUIC that were asked to prove their address first.
+    pub retries: u64,
+    /// HTTP/3 connections cut for too many resets.
+    pub http3_flood_resets: u64,
+    /// HTTP/3 connections cut for too many frames and streams that carry nothing.
+    pub http3_flood_others: u64,
+    /// HTTP/3 connections ended because the client broke the protocol.
+    pub http3_errors: u64,
 }
 
 impl Counters {
@@ -93,6 +108,11 @@ impl Counters {
             flood_settings: self.flood_settings.load(Relaxed),
             flood_others: self.flood_others.load(Relaxed),
             http2_errors: self.http2_errors.load(Relaxed),
+            http3: self.http3.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            http3_flood_resets: self.http3_flood_resets.load(Relaxed),
+            http3_flood_others: self.http3_flood_others.load(Relaxed),
+            http3_errors: self.http3_errors.load(Relaxed),
         }
     }
 }

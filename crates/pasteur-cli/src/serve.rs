@@ -68,6 +68,9 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
 
     // Before there are threads: it takes what was passed out of the environment.
     let sockets = Sockets::new().with_passed();
+    if config.tls.is_some() && !options.no_h3 {
+        config.datagrams = Some(Arc::new(sockets.clone()));
+    }
     let clock = Arc::new(SystemClock::new());
     let fresh = Fresh::default();
     let block = open(&path, &fresh)?;
@@ -161,6 +164,9 @@ fn announce(ready: &Ready) {
         }
     }
     let _ = out.flush();
+    for (address, why) in &ready.without_h3 {
+        eprintln!("pasteur: no HTTP/3 at {address}, by UDP: {why}");
+    }
 }
 
 /// The site: an image file, or the one built in.

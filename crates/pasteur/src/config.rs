@@ -1,5 +1,7 @@
 //! What an operator decides.
 
+#[cfg(feature = "h3")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use device::Place;
@@ -13,6 +15,9 @@ pub struct Config {
     pub listen: Vec<Place>,
     /// How it speaks TLS there, with HTTP/2 beside HTTP/1.1; `None` where it is plain HTTP.
     pub tls: Option<Tls>,
+    /// What binds the sockets of HTTP/3, which is served at the ports that speak TLS; `None` where it is not.
+    #[cfg(feature = "h3")]
+    pub datagrams: Option<Arc<dyn paf::http::Datagrams>>,
     /// Where plain HTTP is answered with the same address under TLS; of use with `tls` alone.
     pub redirect_listen: Vec<Place>,
     /// Where metrics and readiness are told; not for the public.
@@ -65,6 +70,8 @@ impl Default for Config {
         Self {
             listen: Vec::new(),
             tls: None,
+            #[cfg(feature = "h3")]
+            datagrams: None,
             redirect_listen: Vec::new(),
             admin_listen: Vec::new(),
             max_paste: 2 << 30,

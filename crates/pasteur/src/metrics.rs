@@ -144,6 +144,9 @@ impl Metrics {
             ("pasteur_http_requests_total", "Requests given to the application.", http.requests),
             ("pasteur_http2_connections_total", "HTTP/2 connections.", http.http2),
             ("pasteur_http2_errors_total", "HTTP/2 connections ended by their client's fault.", http.http2_errors),
+            ("pasteur_http3_connections_total", "HTTP/3 connections.", http.http3),
+            ("pasteur_http3_errors_total", "HTTP/3 connections ended by their client's fault.", http.http3_errors),
+            ("pasteur_quic_retries_total", "Newcomers by QUIC asked to prove their address first.", http.retries),
             ("pasteur_tls_handshakes_total", "TLS handshakes completed.", http.handshakes),
             ("pasteur_tls_resumptions_total", "TLS handshakes that resumed a session.", http.resumed),
             ("pasteur_tls_failures_total", "TLS handshakes that failed.", http.handshakes_failed),
@@ -162,6 +165,11 @@ impl Metrics {
             ("settings", http.flood_settings),
             ("other", http.flood_others),
         ] {
+            let _ = writeln!(out, "{name}{{frame=\"{kind}\"}} {value}");
+        }
+        let name = "pasteur_http3_floods_total";
+        family(&mut out, name, "counter", "HTTP/3 connections cut for too many resets, or frames that carry nothing.");
+        for (kind, value) in [("reset", http.http3_flood_resets), ("other", http.http3_flood_others)] {
             let _ = writeln!(out, "{name}{{frame=\"{kind}\"}} {value}");
         }
         let mut gauge = |name: &str, help: &str, value: u64| {

@@ -1,5 +1,7 @@
 //! The application on a network: listeners, sweeps, and an orderly end.
 
+#[cfg(feature = "h3")]
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use api::{Kind, Problem};
@@ -41,6 +43,9 @@ pub struct Ready {
     pub redirect: Vec<Place>,
     /// The admin listeners.
     pub admin: Vec<Place>,
+    /// The public listeners that have no HTTP/3 beside them though it was asked for, and why.
+    #[cfg(feature = "h3")]
+    pub without_h3: Vec<(SocketAddr, std::io::ErrorKind)>,
 }
 
 /// Why a server did not start, or did not end well.
@@ -88,7 +93,8 @@ pub async fn serve<K: Stack, S: Store>(
     let (redirect_at, redirect_listeners) = listen(stack, &config.redirect_listen).await?;
     let (admin_at, admin_listeners) = listen(stack, &config.admin_listen).await?;
     let tls = config.tls.clone();
-    let ready = Ready { listen: listen_at, tls: tls.is_some(), redirect: redirect_at, admin: admin_at };
+    #[cfg(feature = "h3")]
+    let datagrams = config.datagrams.clone();
 
     let sweep_every = config.sweep_every;
     let proxies = config.proxy_protocol.clone();
@@ -96,7 +102,7 @@ pub async fn serve<K: Stack, S: Store>(
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
     let redirect =
-        Service::new(Redirect::to_port(port(&ready.listen)).with_challenges(challenges), http.clone()).behind(&proxies);
+        Service::new(Redirect::to_port(port(&listen_at)).with_challenges(challenges), http.clone()).behind(&proxies);
     let service = match &tls {
         Some(tls) => paf::alpn(app.clone(), http, tls)?,
         None => paf::http(app.clone(), http).plain_with_http2(),
@@ -106,8 +112,13 @@ pub async fn serve<K: Stack, S: Store>(
     let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
 
     let mut public = JoinSet::new();
-    for listener in listeners {
-        public.spawn(paf::serve(service.clone(), listener, control.stop.clone()));
+    #[cfg(feature = "h3")]
+    let (services, without_h3) =
+        beside_tls(&service, tls.as_ref(), datagrams.as_deref(), &listen_at, &control.stop, &mut public)?;
+    #[cfg(not(feature = "h3"))]
+    let services = vec![service; listeners.len()];
+    for (service, listener) in services.into_iter().zip(listeners) {
+        public.spawn(paf::serve(service, listener, control.stop.clone()));
     }
     for listener in redirect_listeners {
         public.spawn(paf::serve(redirect.clone(), listener, control.stop.clone()));
@@ -119,7 +130,14 @@ pub async fn serve<K: Stack, S: Store>(
     }
     let sweeps = tokio::spawn(sweep(app, sweep_every));
     log.event(clock.now(), "info", "started");
-    (control.ready)(&ready);
+    (control.ready)(&Ready {
+        listen: listen_at,
+        tls: tls.is_some(),
+        redirect: redirect_at,
+        admin: admin_at,
+        #[cfg(feature = "h3")]
+        without_h3,
+    });
 
     control.stop.pulled().await;
     log.event(clock.now(), "info", "stopping: open requests may finish");
@@ -146,6 +164,38 @@ async fn listen<K: Stack>(stack: &K, places: &[Place]) -> Result<(Vec<Place>, Ve
         }
     }
     Ok((at, listeners))
+}
+
+/// Listeners without HTTP/3 beside them, and why.
+#[cfg(feature = "h3")]
+type Without = Vec<(SocketAddr, std::io::ErrorKind)>;
+
+/// Serves HTTP/3 at each of `places` that speaks TLS. Gives the service for each place, which tells of it, and where there is none:
+/// there, the rest is served all the same.
+#[cfg(feature = "h3")]
+fn beside_tls<H: paf::http::Handler>(
+    service: &Service<H>,
+    tls: Option<&Tls>,
+    datagrams: Option<&dyn paf::http::Datagrams>,
+    places: &[Place],
+    stop: &Stop,
+    public: &mut JoinSet<()>,
+) -> Result<(Vec<Service<H>>, Without), TlsError> {
+    let (mut services, mut without) = (Vec::new(), Vec::new());
+    for place in places {
+        let mut service = service.clone();
+        if let (Some(tls), Some(datagrams), Place::Ip(address)) = (tls, datagrams, place) {
+            match datagrams.bind(*address) {
+                Ok(socket) => {
+                    public.spawn(paf::serve_h3(service.h3(tls)?, socket, stop.clone()));
+                    service = service.advertise_h3(address.port());
+                }
+                Err(error) => without.push((*address, error.kind())),
+            }
+        }
+        services.push(service);
+    }
+    Ok((services, without))
 }
 
 /// The port that browsers are sent to.

@@ -1,5 +1,7 @@
 //! The operating system's sockets: TCP over IPv4 and IPv6, and Unix sockets.
 
+#[cfg(feature = "h3")]
+mod datagrams;
 mod flow;
 mod passed;
 mod unix;

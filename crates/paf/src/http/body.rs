@@ -50,6 +50,12 @@ impl Body {
         Self(Kind::Whole(Some(data.into())))
     }
 
+    /// No body.
+    #[cfg(feature = "h3")]
+    pub(super) fn none() -> Self {
+        Self(Kind::Whole(None))
+    }
+
     /// Any body, as tests and other protocols have it.
     pub fn new(body: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
         Self(Kind::Other(Box::pin(body)))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use device::{Flow, Peer};
+use http::HeaderValue;
 use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use super::fault::Fault;
 use super::limits::Refusal;
 use super::table::Seat;
 use super::two::PREFACE;
-use super::{HTTP2, Handler, Transport, limited_client, one, two};
+use super::{HTTP2, Handler, Service, Transport, limited_client, one, two};
 use crate::counters::count;
 use crate::proxy::{Proxied, ProxyError};
 use crate::tls::{ACME_TLS, Facts, FirstByte};
@@ -39,13 +40,16 @@ const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 80];
 pub(super) struct Connection<H> {
     handler: H,
     transport: Transport,
+    elsewhere: Option<HeaderValue>,
     peer: Peer,
     seat: Seat,
 }
 
 impl<H: Handler> Connection<H> {
-    pub(super) fn new(handler: H, transport: Transport, peer: Peer, seat: Seat) -> Self {
-        Self { handler, transport, peer, seat }
+    /// One to `service` from `peer`.
+    pub(super) fn new(service: &Service<H>, peer: Peer, seat: Seat) -> Self {
+        let (handler, transport) = (service.handler.clone(), service.transport.clone());
+        Self { handler, transport, elsewhere: service.elsewhere.clone(), peer, seat }
     }
 
     /// Serves a connection that begins with a PROXY header.
@@ -74,8 +78,10 @@ impl<H: Handler> Connection<H> {
     }
 
     pub(super) async fn run<F: Flow>(self, flow: F, proxied: Option<Proxied>) {
-        let Self { handler, transport, peer, seat } = self;
-        let caller = Caller { handler, peer, proxied, facts: None, shared: Arc::clone(&seat.shared) };
+        let Self { handler, transport, elsewhere, peer, seat } = self;
+        // Datagrams do not come by the proxy, and without TLS nobody may say this.
+        let elsewhere = elsewhere.filter(|_| proxied.is_none() && matches!(transport, Transport::Tls(_)));
+        let caller = Caller { handler, peer, proxied, facts: None, elsewhere, shared: Arc::clone(&seat.shared) };
         match transport {
             Transport::Plain { http2: false } => one::run(Ahead::new(Bytes::new(), flow), caller, &seat).await,
             Transport::Plain { http2: true } => {

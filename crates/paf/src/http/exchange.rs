@@ -8,14 +8,14 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use device::Peer;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::header::ALT_SVC;
+use http::{HeaderValue, Request, Response};
 use tower_service::Service as Tower;
 
 use super::body::{Answer, Body};
 use super::limits::Refusal;
 use super::state::State;
-use super::two::Stream;
+use super::stream::Stream;
 use super::{BoxError, Handler, Shared};
 use crate::counters::count;
 use crate::proxy::Proxied;
@@ -79,22 +79,25 @@ impl Watch {
 }
 
 /// Asks the handler on behalf of one connection.
+#[derive(Clone)]
 pub(super) struct Caller<H> {
     pub(super) handler: H,
     pub(super) peer: Peer,
     pub(super) proxied: Option<Proxied>,
     pub(super) facts: Option<Facts>,
+    /// Where the same is served by another protocol (RFC 7838), which answers tell.
+    pub(super) elsewhere: Option<HeaderValue>,
     pub(super) shared: Arc<Shared>,
 }
 
 impl<H: Handler> Caller<H> {
-    pub(super) fn ask(&self, request: Request<Incoming>, watch: Watch) -> Answering<H> {
+    pub(super) fn ask(&self, request: Request<Body>, watch: Watch) -> Answering<H> {
         let (mut head, body) = request.into_parts();
         if head.headers.len() > self.shared.limits.head_lines {
             count(&self.shared.counters.malformed);
             let limits = &self.shared.limits;
             let answer = (limits.refuse)(Refusal::HeadTooLarge, limits);
-            return Answering { watch, step: Step::Refused { answer: Some(answer) } };
+            return Answering { watch, elsewhere: None, step: Step::Refused { answer: Some(answer) } };
         }
         count(&self.shared.counters.requests);
         head.extensions.insert(self.peer);
@@ -104,8 +107,9 @@ impl<H: Handler> Caller<H> {
         if let Some(facts) = &self.facts {
             head.extensions.insert(facts.clone());
         }
-        let request = Request::from_parts(head, Body::arriving(body, watch.clone()));
-        Answering { watch, step: Step::Asking { handler: self.handler.clone(), request: Some(request) } }
+        let request = Request::from_parts(head, body);
+        let elsewhere = self.elsewhere.clone();
+        Answering { watch, elsewhere, step: Step::Asking { handler: self.handler.clone(), request: Some(request) } }
     }
 }
 
@@ -113,6 +117,7 @@ pin_project_lite::pin_project! {
     /// Waits for a handler to be ready, then for its answer.
     pub(super) struct Answering<H: Handler> {
         watch: Watch,
+        elsewhere: Option<HeaderValue>,
         #[pin]
         step: Step<H, H::Future>,
     }
@@ -141,7 +146,10 @@ impl<H: Handler> Future for Answering<H> {
                     this.step.set(Step::Waiting { future });
                 }
                 StepProject::Waiting { future } => {
-                    let answer = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let mut answer = ready!(future.poll(cx)).map_err(Into::into)?;
+                    if let Some(elsewhere) = this.elsewhere.take() {
+                        answer.headers_mut().entry(ALT_SVC).or_insert(elsewhere);
+                    }
                     let watch = this.watch.clone();
                     return Poll::Ready(Ok(answer.map(|body| Answer::new(body, watch))));
                 }

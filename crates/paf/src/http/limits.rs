@@ -30,6 +30,8 @@ pub struct Limits {
     pub patience: Duration,
     /// What HTTP/2 adds.
     pub http2: Http2Limits,
+    /// What HTTP/3 adds.
+    pub http3: Http3Limits,
     /// How long open requests may take to finish once the service is stopped.
     pub grace: Duration,
     /// Makes the answer to what never reaches the handler, of these limits. In HTTP/1.1 the connection is closed after it.
@@ -49,6 +51,7 @@ impl Default for Limits {
             body_rate: 1024,
             patience: Duration::from_secs(30),
             http2: Http2Limits::default(),
+            http3: Http3Limits::default(),
             grace: Duration::from_secs(30),
             refuse: plain_refusal,
         }
@@ -107,6 +110,41 @@ impl Default for Http2Limits {
             pings: 10,
             settings: 5,
             others: 100,
+        }
+    }
+}
+
+/// The limits of an HTTP/3 connection. As with HTTP/2, ten times as much as is allowed in a second may come at once, and a client
+/// that does more is told so (H3_EXCESSIVE_LOAD) and cut.
+#[derive(Clone, Debug)]
+pub struct Http3Limits {
+    /// Requests open at once.
+    pub streams: u32,
+    /// Bytes of a request's body that a client may send ahead on a stream.
+    pub stream_window: u32,
+    /// The same over all streams of a connection.
+    pub connection_window: u32,
+    /// Bytes of answers that a connection keeps until the client has them.
+    pub send_window: u32,
+    /// Requests that a client may take back in a second.
+    pub resets: u32,
+    /// Frames and streams that carry nothing for the handler, in a second.
+    pub others: u32,
+    /// Handshakes under way with clients whose addresses nobody has proven; while there are as many, newcomers are asked to prove
+    /// theirs first (a Retry, RFC 9000 section 8.1.2).
+    pub unproven: usize,
+}
+
+impl Default for Http3Limits {
+    fn default() -> Self {
+        Self {
+            streams: 100,
+            stream_window: 512 * 1024,
+            connection_window: 1024 * 1024,
+            send_window: 1024 * 1024,
+            resets: 20,
+            others: 100,
+            unproven: 256,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) over any [`device::Listener`], plain or by TLS.
+//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) over any [`device::Listener`], plain or by TLS; with the feature `h3`, HTTP/3 (RFC 9114)
+//! over QUIC as well.
 //!
 //! What a stranger can make the service hold is bounded: connections in all and for each client, bytes and lines of a
 //! head, the time a head may take, and the pace of bodies both ways. When all connections are taken, the one that has
@@ -6,6 +7,7 @@
 
 mod ahead;
 mod body;
+mod bucket;
 mod connection;
 mod exchange;
 mod fault;
@@ -15,7 +17,10 @@ mod limits;
 mod one;
 mod pace;
 mod state;
+mod stream;
 mod table;
+#[cfg(feature = "h3")]
+mod three;
 mod two;
 mod upload;
 
@@ -26,13 +31,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use device::{Listener, Peer};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as Tower;
 
 pub use body::{Body, BodyError};
 pub use fault::Fault;
-pub use limits::{Http2Limits, Limits, Refusal};
+pub use limits::{Http2Limits, Http3Limits, Limits, Refusal};
+#[cfg(feature = "h3")]
+pub use three::{AsyncUdpSocket, Datagrams, Http3, serve_h3};
 
 use crate::counters::count;
 use crate::tls::{Tls, TlsError};
@@ -73,6 +80,8 @@ pub struct Service<H> {
     transport: Transport,
     /// Whose connections begin with a PROXY header.
     proxies: Arc<[Net]>,
+    /// Where HTTP/3 is served, as answers tell it.
+    elsewhere: Option<HeaderValue>,
     shared: Arc<Shared>,
 }
 
@@ -106,7 +115,8 @@ impl<H: Handler> Service<H> {
         let table = Table::new(limits.connections, limits.connections_per_client);
         let shared = Shared { limits, table, counters: Arc::default(), faults: Faults::default() };
         let proxies = Arc::default();
-        Self { handler, transport: Transport::Plain { http2: false }, proxies, shared: Arc::new(shared) }
+        let transport = Transport::Plain { http2: false };
+        Self { handler, transport, proxies, elsewhere: None, shared: Arc::new(shared) }
     }
 
     /// The same service, not encrypted, for clients that begin with HTTP/2 without asking (prior knowledge, RFC 9113
@@ -143,6 +153,15 @@ impl<H: Handler> Service<H> {
     #[must_use]
     pub fn behind(self, proxies: &[Net]) -> Self {
         Self { proxies: proxies.into(), ..self }
+    }
+
+    /// Tells clients that come by TLS that the same is served by HTTP/3 at this port of the same host, for a day (Alt-Svc, RFC 7838).
+    /// Those of proxies are not told: what they connect to is not the service.
+    #[must_use]
+    pub fn advertise_h3(self, port: u16) -> Self {
+        // An origin's port is all that varies, so this is always a value.
+        let elsewhere = HeaderValue::try_from(format!("h3=\":{port}\"; ma=86400")).ok();
+        Self { elsewhere, ..self }
     }
 
     /// Tells `told` what goes wrong beside the handler. It is called where the fault is met, so it has to be quick; the
@@ -186,6 +205,11 @@ pub async fn serve<H: Handler, L: Listener>(service: Service<H>, mut listener: L
         }
     }
     drop(listener);
+    drain(shared).await;
+}
+
+/// Tells every connection of the service to finish, and cuts those that have not in time.
+async fn drain(shared: &Shared) {
     shared.table.stop_all();
     if tokio::time::timeout(shared.limits.grace, shared.table.empty()).await.is_err() {
         shared.table.cut_all();
@@ -202,7 +226,7 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer)
     match Table::enter(shared, client) {
         Some(seat) => {
             shared.counters.open.fetch_add(1, Relaxed);
-            let connection = Connection::new(service.handler.clone(), service.transport.clone(), peer, seat);
+            let connection = Connection::new(service, peer, seat);
             match is_proxy {
                 true => drop(tokio::spawn(connection.run_proxied(flow))),
                 false => drop(tokio::spawn(connection.run(flow, None))),

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
 use super::ahead::Ahead;
-use super::body::Answer;
+use super::body::{Answer, Body};
 use super::connection::close;
 use super::exchange::{Answering, Caller, Watch};
 use super::fault::Fault;
@@ -223,6 +223,7 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for Dispatch<'_, H> 
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.seat.state.dispatched();
-        self.caller.ask(request, Watch::One(Arc::clone(&self.seat.state)))
+        let watch = Watch::One(Arc::clone(&self.seat.state));
+        self.caller.ask(request.map(|body| Body::arriving(body, watch.clone())), watch)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 use super::pace::Pace;
-use super::two::Stream;
+use super::stream::Stream;
 use super::upload::Upload;
 
 /// What a connection is told from outside.

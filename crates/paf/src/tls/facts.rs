@@ -30,13 +30,29 @@ impl Facts {
         }))
     }
 
+    /// What is known of QUIC's handshake: quinn tells neither the cipher suite nor whether a session was resumed.
+    #[cfg(feature = "h3")]
+    pub(crate) fn of_quic(connection: &quinn::Connection) -> Self {
+        use quinn::crypto::rustls::HandshakeData;
+        let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+        let client =
+            connection.peer_identity().and_then(|client| client.downcast::<Vec<CertificateDer<'static>>>().ok());
+        Self(Arc::new(Inner {
+            version: Some(ProtocolVersion::TLSv1_3),
+            suite: None,
+            name: data.and_then(|data| data.server_name),
+            resumed: false,
+            client: client.map(|client| *client),
+        }))
+    }
+
     /// The protocol's version: `TLSv1.3` or `TLSv1.2`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         if self.0.version == Some(ProtocolVersion::TLSv1_2) { "TLSv1.2" } else { "TLSv1.3" }
     }
 
-    /// The cipher suite's name, as `TLS13_AES_256_GCM_SHA384`.
+    /// The cipher suite's name, as `TLS13_AES_256_GCM_SHA384`; `unknown` by HTTP/3.
     #[must_use]
     pub fn suite(&self) -> &'static str {
         self.0.suite.unwrap_or("unknown")
@@ -48,7 +64,7 @@ impl Facts {
         self.0.name.as_deref()
     }
 
-    /// Whether the session was resumed.
+    /// Whether the session was resumed; not known by HTTP/3.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         self.0.resumed

@@ -45,6 +45,9 @@ pub(crate) struct ServeOptions {
     /// The folder for the account and the certificate, private keys among them [default: that of the store, with .acme behind]
     #[arg(long, env = "PASTEUR_ACME_DIR", value_name = "DIR", value_hint = ValueHint::DirPath, requires = "acme")]
     pub(crate) acme_dir: Option<PathBuf>,
+    /// Serve no HTTP/3, which is served by UDP at every port that speaks TLS
+    #[arg(long, env = "PASTEUR_NO_H3", action = ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) no_h3: bool,
     /// Where plain HTTP is sent to the first of `--listen` under TLS [default: none]
     #[arg(long, env = "PASTEUR_REDIRECT_HTTP", value_name = "PLACE", value_delimiter = ',')]
     pub(crate) redirect_http: Vec<Place>,
@@ -134,7 +137,7 @@ pub(crate) enum LogFormat {
 }
 
 impl ServeOptions {
-    /// The application's configuration, without its TLS, which is made of files.
+    /// The application's configuration, without its TLS, which is made of files, and its sockets.
     pub(crate) fn config(&self) -> Config {
         let mut exempt: Vec<Net> = ["127.0.0.0/8", "::1"].iter().filter_map(|net| net.parse().ok()).collect();
         exempt.extend(&self.trusted_proxies);
@@ -148,6 +151,7 @@ impl ServeOptions {
         Config {
             listen: self.listen.clone(),
             tls: None,
+            datagrams: None,
             redirect_listen: self.redirect_http.clone(),
             admin_listen: self.admin_listen.clone(),
             max_paste: self.max_paste,
@@ -222,9 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_tells_the_limits_of_http2() {
+    fn the_documentation_tells_the_limits_of_http2_and_http3() {
         let words = include_str!("../../../../docs/serve.md").split_whitespace().collect::<Vec<_>>().join(" ");
-        let http2 = pasteur::Config::default().http.http2;
+        let pasteur::Config { http: paf::http::Limits { http2, http3, .. }, .. } = pasteur::Config::default();
+        assert_eq!((http3.streams, http3.stream_window), (http2.streams, http2.stream_window));
+        assert_eq!(http3.connection_window, http2.connection_window);
         for told in [
             format!("at most {} streams", http2.streams),
             format!("{} KiB a stream and {} MiB in all", http2.stream_window >> 10, http2.connection_window >> 20),
@@ -232,6 +238,9 @@ mod tests {
                 "more than {} resets, {} pings, {} settings or {} other control frames a second",
                 http2.resets, http2.pings, http2.settings, http2.others
             ),
+            format!("keeps at most {} MiB of answers", http3.send_window >> 20),
+            format!("more than {} resets, or {} frames and streams that carry nothing", http3.resets, http3.others),
+            format!("While {} handshakes are under way", http3.unproven),
         ] {
             assert!(words.contains(&told), "{told}");
         }

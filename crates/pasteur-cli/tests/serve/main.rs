@@ -4,6 +4,7 @@
 mod acme;
 mod authority;
 mod configuration;
+mod h3;
 mod places;
 mod refusals;
 mod running;

@@ -207,9 +207,24 @@ pub(crate) fn rest(stream: &mut TcpStream) -> String {
 
 /// A request that creates a paste and closes the connection.
 pub(crate) fn creation(content: &[u8]) -> Vec<u8> {
+    let body = form(content);
+    let head = format!(
+        "POST /api/v1/pastes HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: {FORM}\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
+
+/// The type of [`form`].
+pub(crate) const FORM: &str = "multipart/form-data; boundary=b";
+
+/// The body of a request that creates a paste.
+pub(crate) fn form(content: &[u8]) -> Vec<u8> {
     let fields = [
         ("header", r#"{"v":1,"kdf":null,"burn":false,"comments":false}"#),
-        ("read", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        // The hash of a token of zeros.
+        ("read", "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU"),
         ("expires_in", "3600"),
     ];
     let part = |name: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
@@ -220,12 +235,7 @@ pub(crate) fn creation(content: &[u8]) -> Vec<u8> {
     body.extend(part("content").into_bytes());
     body.extend(content);
     body.extend(b"\r\n--b--\r\n");
-    let head = format!(
-        "POST /api/v1/pastes HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\n\
-         content-length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), &body].concat()
+    body
 }
 
 /// The id in the answer to a creation.

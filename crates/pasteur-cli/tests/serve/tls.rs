@@ -9,18 +9,18 @@ use rcgen::{CertificateParams, KeyPair};
 use crate::server::{PATIENCE, Place, Server, fails};
 
 /// A certificate for `name`, and its key, as files.
-fn certificate(place: &Place, file: &str, name: &str) -> (String, String) {
+pub(crate) fn certificate(place: &Place, file: &str, name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
     (place.write(&format!("{file}.pem"), certificate.pem()), place.write(&format!("{file}.key"), key.serialize_pem()))
 }
 
-fn run(program: &str, args: &[&str]) -> Output {
+pub(crate) fn run(program: &str, args: &[&str]) -> Output {
     Command::new(program).args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 /// What curl gets from `url`, whose host is taken for `server`.
-fn curl(server: &Server, name: &str, path: &str, options: &[&str]) -> String {
+pub(crate) fn curl(server: &Server, name: &str, path: &str, options: &[&str]) -> String {
     let (host, port) = server.addresses[0].rsplit_once(':').unwrap();
     let resolve = format!("{name}:{port}:{host}");
     let url = format!("https://{name}:{port}{path}");

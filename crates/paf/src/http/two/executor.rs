@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::stream::Stream;
 use crate::http::state::State;
+use crate::http::stream::Stream;
 
 /// Where hyper hands in the futures of streams.
 #[derive(Clone, Default)]

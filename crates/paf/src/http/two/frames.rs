@@ -3,6 +3,7 @@
 
 use tokio::time::Instant;
 
+use crate::http::bucket::{BURST, Bucket};
 use crate::http::limits::Http2Limits;
 
 /// What a client's connection begins with (RFC 9113 section 3.4).
@@ -23,8 +24,6 @@ const ACK: u8 = 1;
 const UPDATES: u32 = 1000;
 /// Bytes sent that a window update may answer. Clients wait for more before they send one.
 const UPDATE_EVERY: usize = 1024;
-/// How many seconds' worth of a rate may come at once.
-const BURST: u32 = 10;
 
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,42 +156,6 @@ impl Meter {
         // One for the stream's and one for the connection's window.
         self.updates.earn(u32::try_from(self.sent / UPDATE_EVERY).unwrap_or(u32::MAX).saturating_mul(2));
         self.sent %= UPDATE_EVERY;
-    }
-}
-
-/// A token bucket.
-#[derive(Debug)]
-struct Bucket {
-    /// Tokens a second.
-    rate: u32,
-    most: u32,
-    left: u32,
-    since: Instant,
-}
-
-impl Bucket {
-    fn new(rate: u32, most: u32, now: Instant) -> Self {
-        Self { rate, most, left: most, since: now }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        if self.left == 0 {
-            let nanos = now.saturating_duration_since(self.since).as_nanos();
-            let earned = nanos * u128::from(self.rate) / 1_000_000_000;
-            self.left = u32::try_from(earned).unwrap_or(u32::MAX).min(self.most);
-            self.since = now;
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn earn(&mut self, tokens: u32) {
-        self.left = self.left.saturating_add(tokens).min(self.most);
     }
 }
 

@@ -3,7 +3,6 @@
 mod executor;
 mod flow;
 mod frames;
-mod stream;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -18,17 +17,17 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep_until};
 
-use super::body::Answer;
+use super::body::{Answer, Body};
 use super::exchange::{Answering, Caller, Watch};
 use super::fault::Fault;
 use super::state::{Order, Overdue, State};
+use super::stream::{self, Stream};
 use super::table::Seat;
 use super::{BoxError, Handler};
 use crate::counters::count;
 use executor::{Executor, Streams};
 use flow::Framed;
 pub(super) use frames::PREFACE;
-pub(super) use stream::Stream;
 
 /// How long a client that was told to go may take to acknowledge it, once nothing of it is open.
 const GOING: Duration = Duration::from_secs(4);
@@ -80,7 +79,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
             } {}
             ready!(alarm.as_mut().poll(cx));
             let now = Instant::now();
-            let next = end_slow_streams(seat, now);
+            let next = stream::end_slow(seat, now);
             let idle = match state.overdue(limits, now) {
                 Ok(next) => next,
                 Err(Overdue::Idle) if going.is_none() => {
@@ -105,25 +104,6 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
         }
     })
     .await;
-}
-
-/// Ends what is overdue, and gives the moment at which something may be next.
-fn end_slow_streams(seat: &Seat, now: Instant) -> Instant {
-    let limits = &seat.shared.limits;
-    let mut next = now + limits.patience;
-    for stream in seat.state.streams() {
-        match stream.overdue(now) {
-            Some(what) => {
-                count(&seat.shared.counters.slow);
-                match what {
-                    stream::Overdue::Upload => stream.fail_upload(),
-                    stream::Overdue::Download => stream.cancel(),
-                }
-            }
-            None => next = next.min(stream.deadline().unwrap_or(next)),
-        }
-    }
-    next
 }
 
 /// Whether the connection ended by the client's fault rather than by its leaving.
@@ -154,6 +134,7 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for Dispatch<H> {
         let stream = Arc::new(Stream::new(Arc::clone(&self.state), &self.caller.shared.limits));
         self.state.opened(Arc::clone(&stream));
         self.executor.announce(Arc::clone(&stream));
-        self.caller.ask(request, Watch::Two(stream))
+        let watch = Watch::Two(stream);
+        self.caller.ask(request.map(|body| Body::arriving(body, watch.clone())), watch)
     }
 }

@@ -6,17 +6,19 @@ use std::task::Waker;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::http::limits::Limits;
-use crate::http::pace::Pace;
-use crate::http::state::State;
-use crate::http::upload::Upload;
+use super::limits::Limits;
+use super::pace::Pace;
+use super::state::State;
+use super::table::Seat;
+use super::upload::Upload;
+use crate::counters::count;
 
-/// One request of an HTTP/2 connection and its answer.
+/// One request of an HTTP/2 or HTTP/3 connection and its answer.
 ///
 /// A client has to keep the service's pace on each stream, shared by as many as it has open: streams may take turns,
 /// but one whose window stays closed does not stay.
 #[derive(Debug)]
-pub(in crate::http) struct Stream {
+pub(super) struct Stream {
     connection: Arc<State>,
     /// Wakes the stream's future once it is cancelled.
     pub(super) task: AtomicWaker,
@@ -34,7 +36,7 @@ struct Inner {
 
 /// What is overdue on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overdue {
+enum Overdue {
     Upload,
     Download,
 }
@@ -56,23 +58,23 @@ impl Stream {
     }
 
     /// The handler waits for the request's body. `Err` if the client was too slow.
-    pub(in crate::http) fn upload_wait(&self, waker: &Waker) -> Result<(), ()> {
+    pub(super) fn upload_wait(&self, waker: &Waker) -> Result<(), ()> {
         self.inner().upload.wait(waker)
     }
 
     /// Bytes of the request's body came.
-    pub(in crate::http) fn upload_moved(&self, bytes: usize) {
+    pub(super) fn upload_moved(&self, bytes: usize) {
         let share = self.connection.streams_open();
         self.inner().upload.moved(bytes.saturating_mul(share));
     }
 
     /// The request's body is over, one way or the other.
-    pub(in crate::http) fn upload_over(&self) {
+    pub(super) fn upload_over(&self) {
         self.inner().upload.over();
     }
 
     /// There is room for more of the answer.
-    pub(in crate::http) fn download_asked(&self) {
+    pub(super) fn download_asked(&self) {
         let share = self.connection.streams_open();
         let mut inner = self.inner();
         if inner.download.is_waiting() {
@@ -83,19 +85,29 @@ impl Stream {
     }
 
     /// A piece of the answer was handed over; the client has to make room for the next.
-    pub(in crate::http) fn download_given(&self, bytes: usize) {
+    pub(super) fn download_given(&self, bytes: usize) {
         let mut inner = self.inner();
         inner.given = bytes;
         inner.download.wait(Instant::now());
     }
 
+    /// All of the answer was handed over, and `bytes` at most of it are still to be taken, which they are in one go.
+    #[cfg(feature = "h3")]
+    pub(super) fn answer_ends(&self, pace: Pace, bytes: usize) {
+        let mut inner = self.inner();
+        let now = Instant::now();
+        inner.download = pace.saving(std::time::Duration::MAX);
+        inner.download.moved(now, bytes);
+        inner.download.wait(now);
+    }
+
     /// The handler has answered, so from now on the client is waited for.
-    pub(in crate::http) fn answer_begins(&self) {
+    pub(super) fn answer_begins(&self) {
         self.inner().download.wait(Instant::now());
     }
 
     /// What is overdue at `now`.
-    pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
+    fn overdue(&self, now: Instant) -> Option<Overdue> {
         let inner = self.inner();
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         match () {
@@ -106,24 +118,24 @@ impl Stream {
     }
 
     /// When something may be overdue.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         let inner = self.inner();
         [inner.upload.deadline(), inner.download.deadline()].into_iter().flatten().min()
     }
 
     /// Since when this stream has kept the service waiting; `None` while the service itself is at work on it.
-    pub(in crate::http) fn waiting_since(&self) -> Option<Instant> {
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
         let inner = self.inner();
         inner.upload.behind_since().or(inner.download.behind_since())
     }
 
     /// The handler is told that the body comes too slowly.
-    pub(super) fn fail_upload(&self) {
+    fn fail_upload(&self) {
         self.inner().upload.fail();
     }
 
     /// Ends the stream, which is then reset.
-    pub(super) fn cancel(&self) {
+    fn cancel(&self) {
         self.inner().cancelled = true;
         self.task.wake();
     }
@@ -131,4 +143,23 @@ impl Stream {
     pub(super) fn is_cancelled(&self) -> bool {
         self.inner().cancelled
     }
+}
+
+/// Ends what is overdue, and gives the moment at which something may be next.
+pub(super) fn end_slow(seat: &Seat, now: Instant) -> Instant {
+    let limits = &seat.shared.limits;
+    let mut next = now + limits.patience;
+    for stream in seat.state.streams() {
+        match stream.overdue(now) {
+            Some(what) => {
+                count(&seat.shared.counters.slow);
+                match what {
+                    Overdue::Upload => stream.fail_upload(),
+                    Overdue::Download => stream.cancel(),
+                }
+            }
+            None => next = next.min(stream.deadline().unwrap_or(next)),
+        }
+    }
+    next
 }
