@@ -28,14 +28,35 @@ impl<B: Block> BlockSource<B> {
     /// # Errors
     /// Whatever the device reports.
     pub fn new(block: B) -> io::Result<Self> {
-        let mut len = block.len()?;
-        let mut said = [0; 8];
-        if len >= LENGTH_AT + 8 {
-            block.read(LENGTH_AT, &mut said)?;
-            len = len.min(u64::from_le_bytes(said));
-        }
+        let len = said(&block)?;
         Ok(Self { block, len })
     }
+}
+
+/// The image at the beginning of a block device, as it is there: what it says is checked when it is opened.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] where it has more than `most` bytes; whatever the device reports.
+pub fn whole(block: &impl Block, most: u64) -> io::Result<Vec<u8>> {
+    let len = said(block)?;
+    if len > most {
+        let what = format!("the image has {len} bytes, and {most} are the most");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    block.read(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The length that the image says it has, or the device's.
+fn said(block: &impl Block) -> io::Result<u64> {
+    let len = block.len()?;
+    let mut said = [0; 8];
+    if len < LENGTH_AT + 8 {
+        return Ok(len);
+    }
+    block.read(LENGTH_AT, &mut said)?;
+    Ok(len.min(u64::from_le_bytes(said)))
 }
 
 impl<B: Block> Source for BlockSource<B> {
@@ -136,6 +157,9 @@ mod tests {
         for wrong in [&longer, &IMAGE[..IMAGE.len() / 2], &IMAGE[..9]] {
             assert!(matches!(open(wrong), Err(Error::Image { .. })));
         }
+        assert_eq!(whole(&device(IMAGE), 1 << 20).unwrap(), IMAGE);
+        let refused = whole(&device(IMAGE), IMAGE.len() as u64 - 1).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
         let empty = Image::open(BlockSource::new(sim::SimBlock::new()).unwrap(), &Limits::default());
         assert!(matches!(empty, Err(Error::Image { defect: Defect::Magic, .. })));
     }

@@ -7,14 +7,15 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::task::Waker;
+use core::time::Duration;
 use std::io;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use device::manifest::Name;
-use device::{Block, Ethernet, NoEntropy, Random};
+use device::{Block, Ethernet, NoEntropy, Random, Timestamp};
 
 use crate::kernel::single::Single;
-use crate::kernel::{machine, threads};
+use crate::kernel::{self, machine, threads};
 use crate::machine::{self as seam, Device, FRAME, Kind, Request, SECTOR};
 use crate::virtio::Error;
 
@@ -45,6 +46,26 @@ impl Random for Entropy {
     fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy> {
         if machine().entropy(out) { Ok(()) } else { Err(NoEntropy) }
     }
+}
+
+/// The machine's clocks. A wall clock that it does not know reads as 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock;
+
+impl device::Clock for Clock {
+    fn now(&self) -> Timestamp {
+        Timestamp(machine().wall() / 1_000_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(machine().monotonic())
+    }
+}
+
+/// How many bytes of memory there are for the program to take, those it has taken among them.
+#[must_use]
+pub fn memory() -> usize {
+    kernel::memory::size()
 }
 
 /// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512.

@@ -17,6 +17,14 @@ pub struct Cidr {
 #[error("an address with its network is like 10.0.0.2/24 or fd00::2/64")]
 pub struct CidrError;
 
+impl Cidr {
+    /// The address itself.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl FromStr for Cidr {
     type Err = CidrError;
 

@@ -8,7 +8,6 @@ mod log;
 mod options;
 mod table;
 mod tls;
-mod units;
 
 use std::io::Write;
 use std::path::Path;
@@ -57,7 +56,7 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     };
     let Some(path) = options.store.clone() else { return Err(Failure::StoreMissing) };
     let site = site(options.site.as_deref())?;
-    let mut config = options.config();
+    let mut config = options.shared.config();
     let certificates = Certificates::of(&options)?;
     config.tls = certificates.as_ref().map(|certificates| certificates.tls().clone());
     if config.tls.is_none() && !config.redirect_listen.is_empty() {
@@ -79,8 +78,8 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let journal = open(journal.as_ref(), &fresh)?;
     let mut store_options = StoreOptions::default();
     store_options.journal = Some(Arc::new(journal));
-    store_options.quota = options.quota;
-    store_options.cache_bytes = options.cache;
+    store_options.quota = options.shared.quota;
+    store_options.cache_bytes = options.shared.cache;
     store_options.group_commit = !options.no_group_commit;
     hush_caught_panics();
     let store = Embedded::open(block, store_options, clock.clone());

@@ -32,6 +32,7 @@ impl<S: Store> Admin<S> {
     async fn handle(&self, request: Request<Body>) -> Response<Answer> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match request.uri().path() {
+            "/stop" if self.app.policy.stop_by_admin => self.stop(request.method()),
             _ if !is_read => Failure::method("GET, HEAD").into_response(),
             "/metrics" => {
                 let usage = self.app.store.usage().await.ok();
@@ -43,6 +44,14 @@ impl<S: Store> Admin<S> {
         };
         headers::secure(response.headers_mut(), false);
         response
+    }
+
+    fn stop(&self, method: &Method) -> Response<Answer> {
+        if *method != Method::POST {
+            return Failure::method("POST").into_response();
+        }
+        self.stop.pull();
+        text(StatusCode::ACCEPTED, "stopping\n".into())
     }
 
     async fn ready(&self) -> Response<Answer> {

@@ -22,6 +22,8 @@ pub struct Config {
     pub redirect_listen: Vec<Place>,
     /// Where metrics and readiness are told; not for the public.
     pub admin_listen: Vec<Place>,
+    /// Whether `POST /stop` there ends the server: where there is no other way to tell it.
+    pub stop_by_admin: bool,
     /// The largest content in bytes.
     pub max_paste: u64,
     /// The longest life in seconds; `None` where pastes may live for ever.
@@ -74,6 +76,7 @@ impl Default for Config {
             datagrams: None,
             redirect_listen: Vec::new(),
             admin_listen: Vec::new(),
+            stop_by_admin: false,
             max_paste: 2 << 30,
             max_expiry: None,
             create_rate: 300,

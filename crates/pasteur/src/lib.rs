@@ -15,17 +15,23 @@ mod headers;
 mod log;
 mod metrics;
 mod openapi;
+#[cfg(feature = "options")]
+mod options;
 mod origin;
 mod rate;
 mod route;
 mod serve;
 mod site;
 mod trouble;
+#[cfg(feature = "options")]
+mod units;
 
 pub use answer::Answer;
 pub use app::App;
 pub use config::{Config, ForwardedHeader, LogFormat};
 pub use log::{Log, Sink};
 pub use openapi::document as openapi_document;
+#[cfg(feature = "options")]
+pub use options::{Logged, Options};
 pub use serve::{Control, Ready, ServeError, serve};
 pub use site::{Site, SiteError};

@@ -47,7 +47,7 @@ impl Certified {
             directory: options.acme_directory.clone(),
             domains: options.acme.clone(),
             contact: options.acme_contact.iter().map(|address| format!("mailto:{address}")).collect(),
-            by_http: !options.redirect_http.is_empty(),
+            by_http: !options.shared.redirect_http.is_empty(),
         };
         let domains = acme.domains.join(", ");
         let mut certifier = Certifier::new(acme, tls.clone(), Folder(folder), clock);

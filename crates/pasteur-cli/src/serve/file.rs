@@ -162,12 +162,12 @@ mod tests {
         let text = "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\nmax-paste = \"1MiB\"\nquota = 5000\nlog_clients = true\n\
                     trusted-proxies = \"10.0.0.0/8\"\n";
         let options = merged(&["--max-paste", "2MiB"], text).unwrap();
-        assert_eq!(options.max_paste, 2 << 20);
-        assert_eq!(options.quota, Some(5000));
-        assert_eq!(options.listen.len(), 2);
-        assert!(options.log_clients);
-        assert_eq!(options.trusted_proxies.len(), 1);
-        assert_eq!(merged(&["--listen", "127.0.0.1:9"], text).unwrap().listen.len(), 1);
+        assert_eq!(options.shared.max_paste, 2 << 20);
+        assert_eq!(options.shared.quota, Some(5000));
+        assert_eq!(options.shared.listen.len(), 2);
+        assert!(options.shared.log_clients);
+        assert_eq!(options.shared.trusted_proxies.len(), 1);
+        assert_eq!(merged(&["--listen", "127.0.0.1:9"], text).unwrap().shared.listen.len(), 1);
     }
 
     #[test]

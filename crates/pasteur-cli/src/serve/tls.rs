@@ -44,7 +44,7 @@ impl Certificates {
             // Until there is a certificate: a handshake that fails would tell nobody why.
             vec![self_signed(&provider, options.acme.clone())?.0]
         } else if files.is_empty() {
-            vec![for_trying_out(&provider, &options.listen)?]
+            vec![for_trying_out(&provider, &options.shared.listen)?]
         } else {
             read(&provider, &files)?
         };

@@ -50,6 +50,23 @@ async fn the_admin_listener_and_the_public_one_are_apart() {
 }
 
 #[tokio::test]
+async fn the_admin_listener_ends_a_server_that_is_told_so() {
+    let stop = |path| format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+    let world = World::new().await;
+    world.connect_admin().ask(stop("/stop")).await.problem(Kind::Method);
+    world.connect_admin().ask(get("/stop", "")).await.problem(Kind::NoRoute);
+    assert!(!world.stop.is_pulled());
+    world.end().await;
+    let world = World::with(|config| config.stop_by_admin = true, None).await;
+    world.ask(stop("/stop")).await;
+    world.connect_admin().ask(get("/stop", "")).await.problem(Kind::Method);
+    assert!(!world.stop.is_pulled());
+    assert_eq!(world.connect_admin().ask(stop("/stop")).await.status, 202);
+    assert!(world.stop.is_pulled());
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_server_that_stops_is_alive_but_no_longer_ready() {
     let world = World::new().await;
     // An upload under way keeps it from ending.

@@ -83,7 +83,8 @@ impl Absorber {
     pub(super) fn start(core: Arc<Core>) -> std::io::Result<Self> {
         let (jobs, todo) = mpsc::channel::<Job>();
         let (tell, done) = mpsc::channel();
-        let thread = thread::Builder::new().name("store-absorb".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("store-absorb".to_owned()).stack_size(super::STACK);
+        let thread = thread.spawn(move || {
             while let Ok(job) = todo.recv() {
                 // The job's handle of the database is gone before the writer hears of it.
                 let result = guarded(|| job.run(&core));

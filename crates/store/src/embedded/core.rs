@@ -31,6 +31,8 @@ pub(super) struct Core {
     pub(super) tasks: mpsc::UnboundedSender<Task>,
     /// Back-pressure for uploads.
     pub(super) room: Arc<Semaphore>,
+    /// What uploads, and readers, may hold in memory before they take less at once.
+    pub(super) contents: usize,
     /// Bytes of content in the memory of uploads under way.
     pub(super) buffered: AtomicUsize,
     /// Bytes of content that readers have handed out and nobody has dropped yet.
@@ -42,9 +44,15 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(clock: Arc<dyn Clock>, ledger: Ledger, tasks: mpsc::UnboundedSender<Task>) -> Self {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        ledger: Ledger,
+        contents: usize,
+        tasks: mpsc::UnboundedSender<Task>,
+    ) -> Self {
         Self {
             clock,
+            contents,
             ledger: Arc::new(ledger),
             tasks,
             room: Arc::new(Semaphore::new(PIECES_WAITING)),

@@ -42,6 +42,9 @@ pub use self::upload::EmbeddedUpload;
 use self::writer::Writer;
 use crate::{Claim, Error, Record, Result, Store, Swept, Usage};
 
+/// A thread's stack: redb's trees are not deep.
+const STACK: usize = 256 << 10;
+
 /// How an embedded store is opened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -50,6 +53,9 @@ pub struct Options {
     pub quota: Option<u64>,
     /// Bytes of memory for pages, read and not yet written.
     pub cache_bytes: usize,
+    /// Bytes of content that uploads under way hold in memory, all together, and readers as many: about, as each upload and each reader
+    /// has some of it. The more there are, the smaller are the pieces then.
+    pub contents_bytes: usize,
     /// Whether tasks that wait share a transaction. Without it each is committed by itself; this is for comparison.
     pub group_commit: bool,
     /// Whether every durable commit, and not only a sweep's, records which pages are free. Recovery after a crash then takes no time,
@@ -63,7 +69,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { quota: None, cache_bytes: 8 << 20, group_commit: true, quick_recovery: false, journal: None }
+        Self {
+            quota: None,
+            cache_bytes: 8 << 20,
+            contents_bytes: 16 << 20,
+            group_commit: true,
+            quick_recovery: false,
+            journal: None,
+        }
     }
 }
 
@@ -94,9 +107,10 @@ impl Embedded {
         let (db, found) = writer::open(&extent, &options).map_err(|fault| fault.0)?;
         let (tasks, waiting) = mpsc::unbounded_channel();
         let ledger = Ledger::new(options.quota, found.totals.pastes, found.totals.bytes, found.next_upload);
-        let core = Arc::new(Core::new(clock, ledger, tasks.clone()));
+        let core = Arc::new(Core::new(clock, ledger, options.contents_bytes, tasks.clone()));
         let writer = Writer::new(extent, options, Arc::clone(&core), waiting, db, found).map_err(|fault| fault.0)?;
-        let thread = thread::Builder::new().name("store-write".to_owned()).spawn(move || writer.run())?;
+        let thread = thread::Builder::new().name("store-write".to_owned()).stack_size(STACK);
+        let thread = thread.spawn(move || writer.run())?;
         Ok(Self { core, _handle: Arc::new(Handle { tasks, thread: Mutex::new(Some(thread)) }) })
     }
 

@@ -46,7 +46,8 @@ impl Pool {
         state.queue.push_back(Box::new(work));
         if state.idle < state.queue.len() && state.threads < self.shared.limit {
             let shared = Arc::clone(&self.shared);
-            match thread::Builder::new().name("store-read".to_owned()).spawn(move || shared.work()) {
+            let thread = thread::Builder::new().name("store-read".to_owned()).stack_size(super::STACK);
+            match thread.spawn(move || shared.work()) {
                 Ok(_) => state.threads += 1,
                 Err(e) if state.threads == 0 => {
                     state.queue.pop_back();

@@ -10,10 +10,8 @@ use bytes::Bytes;
 use super::core::Core;
 use crate::{Error, Reader, Result};
 
-/// What all readers together may have handed out in whole pieces. Past it each gives but [`FEW`] bytes at a time, so
-/// that clients which take nothing, however many, hold little more than this.
-const HANDED_OUT: usize = 16 << 20;
-/// Bytes of a piece where much is handed out already.
+/// Bytes of a piece where as much is handed out already as may be, so that clients which take nothing, however many, hold little more
+/// than that.
 const FEW: u64 = 16 * 1024;
 
 /// A reader of the embedded store. Between two calls it holds nothing of the database, so that a slow one keeps no
@@ -44,7 +42,7 @@ impl Reader for EmbeddedReader {
             }
             Rest::Pieces { start, end, .. } if *start >= *end => Ok(None),
             Rest::Pieces { upload, start, end } => {
-                let crowded = self.core.handed_out.load(Relaxed) > HANDED_OUT;
+                let crowded = self.core.handed_out.load(Relaxed) > self.core.contents;
                 let until = if crowded { start.saturating_add(FEW).min(*end) } else { *end };
                 if let Some(piece) = self.core.piece(*upload, *start, until).await? {
                     *start += piece.len() as u64;

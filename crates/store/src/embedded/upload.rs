@@ -13,10 +13,8 @@ use crate::{Error, NewPaste, Result, Upload};
 
 /// Buffers grow as content comes up to here, and are then made for a whole piece.
 const GROW: usize = 64 * 1024;
-/// What all uploads together hold in memory: past it, each hands over what it has from [`LEAST`] on, in smaller pieces.
-/// So uploads that stall hold little more than this, and [`LEAST`] each.
-const BUFFERED: usize = 16 << 20;
-/// The smallest piece that an upload hands over before its end, where uploads are many.
+/// The smallest piece that an upload hands over before its end, where all together hold as much as may be: so uploads that stall hold
+/// little more than that, and this each.
 const LEAST: usize = 16 * 1024;
 
 /// An upload to the embedded store. It holds at most two pieces of 1 MiB in memory, and less where many uploads are
@@ -44,7 +42,7 @@ impl EmbeddedUpload {
         self.core.reserve(ticket, data.len() as u64).await?;
         while !data.is_empty() {
             let part = data.split_to(data.len().min(PIECE - self.buffer.len()));
-            let crowded = self.core.buffered.load(Relaxed) > BUFFERED;
+            let crowded = self.core.buffered.load(Relaxed) > self.core.contents;
             if self.buffer.len() + part.len() > GROW && !crowded {
                 self.buffer.reserve_exact(PIECE - self.buffer.len());
             }

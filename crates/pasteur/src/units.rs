@@ -24,7 +24,7 @@ const TIMES: [(&str, u64); 6] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 7 * 86_400_000)];
 
 /// A size in bytes: `1048576`, `64MiB`, `2g`.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let factor = match unit.trim().to_ascii_lowercase() {
         unit if unit.is_empty() => Some(1),
@@ -35,7 +35,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A size of at least one byte.
-pub(super) fn some_size(text: &str) -> Result<u64, String> {
+pub(crate) fn some_size(text: &str) -> Result<u64, String> {
     match size(text)? {
         0 => Err(String::from("nothing could be stored: at least one byte is needed")),
         size => Ok(size),
@@ -43,7 +43,7 @@ pub(super) fn some_size(text: &str) -> Result<u64, String> {
 }
 
 /// How many of something, at least one.
-pub(super) fn some(text: &str) -> Result<usize, String> {
+pub(crate) fn some(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(0) => Err(String::from("at least 1 is needed")),
         Ok(number) => Ok(number),
@@ -52,7 +52,7 @@ pub(super) fn some(text: &str) -> Result<usize, String> {
 }
 
 /// A time: `30s`, `2h30m`, `7d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || String::from("a time is numbers with units, as 30s, 2h30m or 7d");
     let mut rest = text.trim();
     let mut millis = 0_u64;
@@ -71,7 +71,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A time of whole seconds, at least one.
-pub(super) fn seconds(text: &str) -> Result<u64, String> {
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     let time = duration(text)?;
     if time.subsec_nanos() == 0 { Ok(time.as_secs()) } else { Err(String::from("whole seconds are needed")) }
 }
