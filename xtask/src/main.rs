@@ -20,6 +20,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   serve [ARGS]           build all of it and serve http://127.0.0.1:8080; ARGS go to `pasteur serve`
+  unikernel              build the server as a machine of its own, and print where its image is
   test [--without NAME]  run every check and test there is; NAME (chromium, tink) leaves out what needs it
   fuzz [TARGET..]        run the fuzz targets, or those named, --seconds N each
   ci                     do what .ci/run does
@@ -49,6 +50,7 @@ fn run(args: &[String]) -> Result<()> {
     match (command.as_str(), rest) {
         ("serve", rest) => serve::run(rest),
         ("web", []) => web::build(&paths::target()).map(drop),
+        ("unikernel", []) => unikernel::run(),
         ("test", rest) => test::run(rest),
         ("ci", []) => ci(),
         ("readme", []) => {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -42,6 +43,8 @@ const BARE: [&str; 2] = ["x86_64-unknown-none", "wasm32-unknown-unknown"];
 
 /// What there is of the library operating system for the machine that it makes.
 const LIBOS: [&str; 4] = ["--package", "libos", "--lib", "--examples"];
+/// And the server on it.
+const MACHINE: [&str; 3] = ["--package", "pasteur-unikernel", "--bins"];
 
 /// Runs all of it.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -65,6 +68,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         again.join().unwrap_or_else(|_| bail!("a step panicked"))?;
         program
     })?;
+    let machine = if without.contains("qemu") {
+        None
+    } else {
+        let image = shell::step("unikernel: the server as a machine", || unikernel::build(&target, &site))?;
+        shell::step("unikernel again, elsewhere: the same bytes", || same_machine(&site, &image))?;
+        Some(image)
+    };
     if !without.contains("fuzzer") {
         shell::step("fuzz: every target for a little", || fuzz::run(&["--seconds", "4"].map(String::from)))?;
     }
@@ -73,6 +83,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let mut cargo = shell::cargo();
         cargo.args(["test", "--workspace"]);
         cargo.env("PASTEUR_SITE_IMAGE", &site.image).env("PASTEUR_BIN", &program);
+        cargo.envs(machine.map(|image| ("PASTEUR_UNIKERNEL", image)));
         if !without.is_empty() {
             cargo.arg("--");
             for name in &without {
@@ -131,7 +142,8 @@ fn clippy(without: &BTreeSet<String>) -> Result<()> {
         return Ok(());
     }
     // So is the library operating system.
-    shell::run(unikernel::cargo("clippy").args(LIBOS).args(deny))
+    shell::run(unikernel::cargo("clippy").args(LIBOS).args(deny))?;
+    shell::run(unikernel::cargo("clippy").args(MACHINE).args(deny))
 }
 
 fn pure() -> Result<()> {
@@ -156,6 +168,19 @@ fn same_again(site: &web::Site) -> Result<()> {
     let again = web::build(&folder)?;
     if fs::read(&site.image)? != fs::read(&again.image)? {
         bail!("{} and {} differ: the build is not reproducible", site.image.display(), again.image.display());
+    }
+    Ok(())
+}
+
+/// Builds the machine's image a second time from nothing, and compares every byte.
+fn same_machine(site: &web::Site, image: &Path) -> Result<()> {
+    let folder = paths::target().join("again/machine");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    let again = unikernel::build(&paths::target().join("again"), site)?;
+    if fs::read(image)? != fs::read(&again)? {
+        bail!("{} and {} differ: the build is not reproducible", image.display(), again.display());
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ fn client(target: &Path, page: &str) -> Result<PathBuf> {
 
 /// Panic messages name source files; these flags make the names the same on every machine, whether or not the standard
 /// library's sources are installed.
-fn remapped() -> Result<Vec<String>> {
+pub(crate) fn remapped() -> Result<Vec<String>> {
     let sources = setup::sysroot()?.join("lib/rustlib/src/rust");
     let real = fs::canonicalize(&sources).unwrap_or_else(|_| sources.clone());
     let std = format!("/rustc/{}", setup::compiler("commit-hash")?);

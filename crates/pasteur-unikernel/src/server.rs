@@ -1,0 +1,109 @@
+//! The application in the world of the library operating system: the devices that the manifest declares fill its seams.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use device::image::whole;
+use device::{Block, Place};
+use libos::{Clock, Entropy};
+use netstack::Netstack;
+use paf::Stop;
+use pasteur::{Control, Ready, Sink, Site};
+use store::{Embedded, Options as StoreOptions};
+use tokio::runtime::Builder;
+
+use crate::failure::Failure;
+use crate::options::Arguments;
+use crate::shares::Shares;
+
+/// The site this program was built with; empty where it was built without one.
+static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
+
+/// The longest image of a site on a disk, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// The log goes to the console.
+struct Console;
+
+impl Sink for Console {
+    fn line(&self, line: &str) {
+        print!("{line}");
+    }
+}
+
+/// Serves until it is told to stop at the admin listener, and until open requests have finished or their time is over.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let shares = Shares::of(libos::memory());
+    let site = site()?;
+    let card = libos::card("net").ok_or(Failure::Device("net"))?;
+    let store = store(arguments, shares)?;
+    let mut config = arguments.shared.config();
+    config.stop_by_admin = true;
+    config.http.connections = config.http.connections.min(shares.flows);
+    let network = arguments.network.config().limits(shares.network());
+
+    let runtime = Builder::new_current_thread().enable_time().build().map_err(Failure::Runtime)?;
+    runtime.block_on(async {
+        let (stack, driver) = Netstack::new(card, &Entropy, network).map_err(Failure::Runtime)?;
+        let mut driver = tokio::spawn(driver);
+        let told = stack.clone();
+        let ready = move |ready: &Ready| drop(tokio::spawn(announce(told, ready.clone())));
+        let control = Control { stop: Stop::new(), sink: Arc::new(Console), ready: Box::new(ready) };
+        let stop = control.stop.clone();
+        let serving = pasteur::serve(&stack, store, site, Arc::new(Clock), Arc::new(Entropy), config, control);
+        tokio::pin!(serving);
+        tokio::select! {
+            served = &mut serving => served.map_err(Failure::Serve),
+            failed = &mut driver => {
+                // Nobody can be answered any more; the store is closed all the same.
+                stop.pull();
+                serving.await.map_err(Failure::Serve)?;
+                Err(failed.map_or_else(|error| Failure::Runtime(error.into()), Failure::Network))
+            }
+        }
+    })
+}
+
+fn store(arguments: &Arguments, shares: Shares) -> Result<Embedded, Failure> {
+    let disk = libos::disk("store").ok_or(Failure::Device("store"))?;
+    let mut options = StoreOptions::default();
+    options.quota = arguments.shared.quota;
+    options.cache_bytes = if arguments.cache_given { arguments.shared.cache } else { shares.cache };
+    options.contents_bytes = shares.contents;
+    options.journal = libos::disk("journal").map(|disk| Arc::new(disk) as Arc<dyn Block>);
+    Embedded::open(disk, options, Arc::new(Clock)).map_err(Failure::Store)
+}
+
+/// The site: that on a disk, or the one built in.
+fn site() -> Result<Site, Failure> {
+    let image = match libos::disk("site") {
+        Some(disk) => Bytes::from(whole(&disk, LONGEST).map_err(Failure::SiteDisk)?),
+        None if SITE.is_empty() => return Err(Failure::SiteMissing),
+        None => Bytes::from_static(SITE),
+    };
+    Site::open(image).map_err(Failure::Site)
+}
+
+/// Tells where the server listens, once the machine has an address.
+async fn announce(stack: Netstack, ready: Ready) {
+    let addresses = stack.addressed().await;
+    let scheme = if ready.tls { "https" } else { "http" };
+    for (what, scheme, places) in [
+        ("listening", scheme, &ready.listen),
+        ("redirecting", "http", &ready.redirect),
+        ("admin listening", "http", &ready.admin),
+    ] {
+        for place in places {
+            match place {
+                Place::Ip(at) if at.ip().is_unspecified() => {
+                    let reached =
+                        addresses.iter().map(netstack::Cidr::address).filter(|ip| at.is_ipv6() || ip.is_ipv4());
+                    for ip in reached {
+                        println!("{what} on {scheme}://{}", std::net::SocketAddr::new(ip, at.port()));
+                    }
+                }
+                other => println!("{what} on {scheme}://{other}"),
+            }
+        }
+    }
+}

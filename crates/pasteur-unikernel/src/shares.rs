@@ -1,0 +1,54 @@
+//! Who may have how much of the machine's memory: there is no other, and what cannot be had ends the machine.
+
+use netstack::Limits;
+
+/// What a thread or a request needs now and then is left free beside these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Bytes of the store's pages.
+    pub(crate) cache: usize,
+    /// Bytes of contents on their way into the store, and as many on their way out.
+    pub(crate) contents: usize,
+    /// Bytes that a flow receives ahead, and as many that it sends.
+    pub(crate) flow: usize,
+    /// Flows at once.
+    pub(crate) flows: usize,
+}
+
+impl Shares {
+    /// Of so many bytes in all.
+    pub(crate) fn of(memory: usize) -> Self {
+        let flow = (memory / 512).next_power_of_two().clamp(16 << 10, 64 << 10);
+        let limits = Limits::default();
+        Self {
+            cache: (memory / 8).min(8 << 20),
+            contents: (memory / 16).clamp(1 << 20, 16 << 20),
+            flow,
+            flows: (memory / 4 / (2 * flow)).clamp(16, limits.sockets),
+        }
+    }
+
+    /// As the network stack is told.
+    pub(crate) fn network(&self) -> Limits {
+        let (sockets, half_open, backlog) = (self.flows, self.flows / 4, self.flows / 2);
+        Limits { sockets, half_open, backlog, receive: self.flow, send: self.flow, ..Limits::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_shares_are_a_part_of_the_whole() {
+        for mebibytes in [16, 24, 32, 64, 256, 1024, 8192] {
+            let memory = mebibytes << 20;
+            let Shares { cache, contents, flow, flows } = Shares::of(memory);
+            let taken = cache + 2 * contents + 2 * flow * flows;
+            assert!(taken <= memory * 5 / 8, "{taken} of {memory}");
+            assert!(flows >= 64 || mebibytes < 32, "{flows}");
+        }
+        let large = Shares::of(1 << 33);
+        assert_eq!((large.flows, large.cache), (Limits::default().sockets, 8 << 20));
+    }
+}

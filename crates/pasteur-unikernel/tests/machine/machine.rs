@@ -1,0 +1,191 @@
+//! A machine in QEMU, with a disk, and a network that leads to this machine's loopback.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::http;
+
+/// How long a machine may take to start or to end; it takes a fraction of a second where nothing else runs.
+const LONG: Duration = Duration::from_secs(120);
+
+/// The image under test.
+fn image() -> PathBuf {
+    std::env::var_os("PASTEUR_UNIKERNEL")
+        .expect("PASTEUR_UNIKERNEL does not name the image; `cargo xtask test` builds it and sets it")
+        .into()
+}
+
+/// What a machine is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) kind: &'static str,
+    pub(crate) memory: &'static str,
+    pub(crate) line: String,
+    /// Each with its serial and QEMU's words about its file.
+    pub(crate) disks: Vec<(&'static str, String)>,
+    pub(crate) card: bool,
+}
+
+impl Setup {
+    /// A microvm with this store, of 64 MiB.
+    pub(crate) fn new(store: &Path) -> Self {
+        let disks = vec![("store", format!("format=raw,file={}", store.display()))];
+        let line = String::from("--admin-listen [::]:9000");
+        Self { kind: "microvm", memory: "64M", line, disks, card: true }
+    }
+
+    pub(crate) fn words(mut self, more: &str) -> Self {
+        self.line = format!("{} {more}", self.line);
+        self
+    }
+
+    /// A machine whose monitor was just started.
+    pub(crate) fn start(&self) -> Machine {
+        let (public, admin) = (free_port(), free_port());
+        let bus = if matches!(self.kind, "q35" | "pc") { "pci" } else { "device" };
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
+        qemu.args(["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        qemu.args(["-machine", self.kind, "-cpu", "max", "-m", self.memory, "-append", &self.line]);
+        qemu.args(["-device", &format!("virtio-rng-{bus}")]);
+        for (name, file) in &self.disks {
+            qemu.args(["-drive", &format!("if=none,id={name},{file}")]);
+            qemu.args(["-device", &format!("virtio-blk-{bus},drive={name},serial={name}")]);
+        }
+        if self.card {
+            let to = format!("hostfwd=tcp:127.0.0.1:{public}-:80,hostfwd=tcp:127.0.0.1:{admin}-:9000");
+            qemu.args(["-netdev", &format!("user,id=net,{to}")]);
+            qemu.args(["-device", &format!("virtio-net-{bus},netdev=net")]);
+        }
+        qemu.arg("-kernel").arg(image());
+        let mut child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Said::default());
+        for stream in
+            [child.stdout.take().map(|s| Box::new(s) as Stream), child.stderr.take().map(|s| Box::new(s) as _)]
+        {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || said.follow(stream.unwrap()));
+        }
+        Machine { child, said, public, admin }
+    }
+
+    /// A machine that serves.
+    pub(crate) fn boot(&self) -> Machine {
+        let machine = self.start();
+        machine.until("listening on http");
+        machine
+    }
+
+    /// What a machine says that does not serve, and its status.
+    pub(crate) fn fails(&self) -> (String, u8) {
+        let mut machine = self.start();
+        let status = machine.ended();
+        (machine.said(), status)
+    }
+}
+
+type Stream = Box<dyn std::io::Read + Send>;
+
+/// What the console and QEMU have said.
+#[derive(Default)]
+struct Said {
+    text: Mutex<(String, usize)>,
+    more: Condvar,
+}
+
+impl Said {
+    fn follow(&self, stream: Stream) {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+            text.0.push_str(line.trim_end_matches('\r'));
+            text.0.push('\n');
+            self.more.notify_all();
+        }
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
+        self.more.notify_all();
+    }
+
+    /// Waits until `done` of what was said, and of how many streams have ended.
+    fn until(&self, done: impl Fn(&str, usize) -> bool) -> bool {
+        let end = Instant::now() + LONG;
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        while !done(&text.0, text.1) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            text = self.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+/// A machine. It is killed when dropped.
+pub(crate) struct Machine {
+    child: Child,
+    said: Arc<Said>,
+    pub(crate) public: u16,
+    pub(crate) admin: u16,
+}
+
+impl Machine {
+    /// Everything that the console and QEMU have said.
+    pub(crate) fn said(&self) -> String {
+        self.said.text.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Waits until it says this.
+    pub(crate) fn until(&self, words: &str) {
+        let found = self.said.until(|said, ended| said.contains(words) || ended == 2);
+        assert!(found && self.said().contains(words), "it never says {words}: {}", self.said());
+    }
+
+    pub(crate) fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.public)
+    }
+
+    /// Tells it to stop, and waits until it has; its status is that of a program that ended well.
+    pub(crate) fn stop(mut self) -> String {
+        assert_eq!(http::request(self.admin, "POST", "/stop").0, 202);
+        assert_eq!(self.ended(), 0, "{}", self.said());
+        self.said()
+    }
+
+    /// Waits for its end, and gives its status.
+    pub(crate) fn ended(&mut self) -> u8 {
+        assert!(self.said.until(|_, ended| ended == 2), "it does not end: {}", self.said());
+        let status = self.child.wait().unwrap().code().unwrap();
+        assert!(status & 1 == 1 && status < 256, "{status}: {}", self.said());
+        u8::try_from(status >> 1).unwrap()
+    }
+
+    /// Ends it as a loss of power does: QEMU is killed.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Where it has ended there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A file of zeros.
+pub(crate) fn blank(folder: &Path, name: &str, len: u64) -> PathBuf {
+    let path = folder.join(name);
+    File::create(&path).unwrap().set_len(len).unwrap();
+    path
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,106 @@
+//! Worlds in which something is missing, full, of another kind, or fails: the machine says so, or goes on.
+
+use std::fs;
+
+use crate::http::request;
+use crate::machine::{Setup, blank};
+use crate::program::{at, get, pasteur, put};
+
+#[test]
+fn needs_qemu_a_command_line_that_is_wrong_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new(&blank(folder.path(), "store", 8 << 20));
+    for (words, told) in [
+        ("--max-paste much", "invalid value 'much' for '--max-paste <SIZE>'"),
+        ("--ipv4 10.0.0.2", "an address with its network is like 10.0.0.2/24"),
+        ("--store x", "unexpected argument '--store'"),
+    ] {
+        let (said, status) = setup.clone().words(words).fails();
+        assert!(said.contains(told) && status == 2, "{status}: {said}");
+    }
+    let (said, status) = setup.words("--help").fails();
+    assert!(said.contains("--max-paste <SIZE>") && said.contains("--ipv4 <ADDRESS/PREFIX>") && status == 0, "{said}");
+}
+
+#[test]
+fn needs_qemu_what_is_missing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new(&blank(folder.path(), "store", 8 << 20));
+    let (said, status) = Setup { disks: Vec::new(), ..setup.clone() }.fails();
+    assert!(said.contains("store") && status == 103, "{status}: {said}");
+    let (said, status) = Setup { card: false, ..setup.clone() }.fails();
+    assert!(said.contains("net") && status == 103, "{status}: {said}");
+    let (said, status) = Setup { memory: "8M", ..setup }.fails();
+    assert!(said.contains("memory") && matches!(status, 100 | 102), "{status}: {said}");
+}
+
+#[test]
+fn needs_qemu_a_disk_of_another_kind_is_told_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let mut bytes = vec![0; 8 << 20];
+    bytes[1080..1082].copy_from_slice(&[0x53, 0xef]);
+    fs::write(&store, &bytes).unwrap();
+    let (said, status) = Setup::new(&store).fails();
+    assert!(said.contains("the store on the disk \"store\": not a store") && status == 10, "{status}: {said}");
+    assert!(fs::read(&store).unwrap() == bytes, "the disk was written to");
+}
+
+#[test]
+fn needs_qemu_a_full_disk_refuses_and_lets_things_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let machine = Setup::new(&blank(folder, "store", 16 << 20)).words("--create-rate 0").boot();
+    fs::write(folder.join("content"), vec![7; 3 << 20]).unwrap();
+    let mut links = Vec::new();
+    let refused = loop {
+        let ran = pasteur(folder, &["put", "--server", &machine.origin(), "content"], b"");
+        if ran.code != 0 {
+            break ran;
+        }
+        links.push(String::from_utf8(ran.output).unwrap().lines().last().unwrap().to_owned());
+        assert!(links.len() < 6, "more than the disk has");
+    };
+    assert!(links.len() > 1 && refused.errors.contains("full"), "{} fitted: {}", links.len(), refused.errors);
+    assert_eq!(request(machine.admin, "GET", "/readyz").0, 200);
+    // What is left to removals is asked for as well: the room of two lets one in.
+    for link in &links[..2] {
+        assert_eq!(pasteur(folder, &["rm", link], b"").code, 0);
+    }
+    if let Some(kept) = links.get(2) {
+        assert_eq!(pasteur(folder, &["get", "-o", "got", kept], b"").code, 0);
+    }
+    // Its pages come back behind the answer.
+    let fits = || pasteur(folder, &["put", "--server", &machine.origin(), "content"], b"").code == 0;
+    assert!((0..50).any(|_| fits()), "{}", machine.said());
+    machine.stop();
+}
+
+/// A disk that fails to write: what is asked for fails, what is there stays, and the machine goes on.
+#[test]
+fn needs_qemu_a_failing_disk_is_told_and_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let store = blank(folder, "store", 32 << 20);
+    let machine = Setup::new(&store).boot();
+    let kept = put(folder, &machine.origin(), "kept", &[]);
+    machine.stop();
+    // QEMU's blkdebug lets some flushes pass, those of the opening among them, and fails one.
+    let pass = (1..20)
+        .map(|n| format!("[set-state]\nevent = \"flush_to_disk\"\nstate = \"{n}\"\nnew_state = \"{}\"\n", n + 1));
+    let fail = "[inject-error]\nevent = \"flush_to_disk\"\nstate = \"20\"\nerrno = \"5\"\nonce = \"on\"\n";
+    let rules = folder.join("rules");
+    fs::write(&rules, pass.collect::<String>() + fail).unwrap();
+    let (rules, image) = (rules.display(), store.display());
+    let file = format!(
+        "format=raw,file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={image}"
+    );
+    let machine = Setup { disks: vec![("store", file)], ..Setup::new(&store) }.boot();
+    let puts = |n: i32| pasteur(folder, &["put", "--server", &machine.origin()], format!("paste {n}").as_bytes()).code;
+    let failed = (0..40).find(|n| puts(*n) != 0);
+    assert!(failed.is_some(), "{}", machine.said());
+    machine.until(" 500 ");
+    assert_eq!(puts(50), 0, "{}", machine.said());
+    assert_eq!(get(folder, &at(&kept, &machine.origin())), "kept");
+    machine.stop();
+}
