@@ -158,7 +158,7 @@ pub(crate) struct RmArgs {
     pub(crate) link: Argument,
     /// The delete token, for a paste that was not made here (other users of this machine can see it: better is
     /// --token-file)
-    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file", allow_hyphen_values = true)]
     pub(crate) token: Option<Argument>,
     /// Read the delete token from the first line of this file; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -49,6 +49,12 @@ pub(crate) enum Failure {
     /// A file that is no unikernel's image.
     #[error("{}: {error}", path.display())]
     Image { path: PathBuf, error: ImageError },
+    /// QEMU does not run the machine, or not to its end.
+    #[error("QEMU: {0}")]
+    Qemu(String),
+    /// A unikernel that ended by itself, and not well: its status, which is the exit code.
+    #[error("{words}")]
+    Machine { status: u8, words: String },
     /// A form that cannot be written.
     #[error("the paste's form cannot be written: {0}")]
     Form(#[from] multipart_form::Error),
@@ -114,7 +120,8 @@ impl Failure {
             Self::Image { error: ImageError::Io(_), .. } => code::LOCAL,
             Self::Damaged(_) | Self::Image { .. } => code::DAMAGED,
             Self::HungUp => code::HUNG_UP,
-            Self::Form(_) | Self::Random(_) => code::OTHER,
+            Self::Form(_) | Self::Random(_) | Self::Qemu(_) => code::OTHER,
+            Self::Machine { status, .. } => *status,
         }
     }
 

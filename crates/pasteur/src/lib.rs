@@ -35,3 +35,5 @@ pub use openapi::document as openapi_document;
 pub use options::{Logged, Options};
 pub use serve::{Control, Ready, ServeError, serve};
 pub use site::{Site, SiteError};
+#[cfg(feature = "options")]
+pub use units::size;

@@ -23,8 +23,11 @@ const SIZES: [(&str, u64); 13] = [
 const TIMES: [(&str, u64); 6] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 7 * 86_400_000)];
 
-/// A size in bytes: `1048576`, `64MiB`, `2g`.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
+/// A size in bytes: `1048576`, `64MiB`, `2g`. With feature `options`.
+///
+/// # Errors
+/// What a size looks like, in a sentence.
+pub fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let factor = match unit.trim().to_ascii_lowercase() {
         unit if unit.is_empty() => Some(1),

@@ -14,6 +14,7 @@ libos::manifest![
     disk("plain").optional(),
     disk("other").optional(),
     disk("fixed").read_only().optional(),
+    disk("config").read_only().optional(),
     card("first").optional(),
     card("second").optional(),
 ];

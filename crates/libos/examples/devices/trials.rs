@@ -5,7 +5,9 @@ use std::task::{Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use device::image::BlockSource;
 use device::{Block, Ethernet};
+use docteur::{Cache, Image, Kind, Limits};
 use libos::{Card, Disk};
 
 /// Tries what the first argument names.
@@ -17,10 +19,24 @@ pub(crate) fn main() {
         "write" => write(disks.into_iter().next().unwrap()),
         "read" => read(&disks[0]),
         "errors" => errors(&disks[0]),
+        "config" => config(),
         "names" => println!("{disks:?} {cards:?}"),
         "arp" => cards.into_iter().for_each(ask),
         "entropy" => println!("{:?}", std::collections::HashMap::from([(1, 2)])),
         other => println!("{other:?} is nothing that can be tried"),
+    }
+}
+
+/// Tells which secrets there are on the disk that the command `pasteur unikernel run` makes of a certificate and its key.
+fn config() {
+    let source = BlockSource::new(libos::disk("config").unwrap()).unwrap();
+    let image = Image::open(source, &Limits::default()).unwrap();
+    let mut cache = Cache::new(0);
+    for name in ["tls/cert.pem", "tls/key.pem"] {
+        let entry = image.find(&mut cache, name.as_bytes()).unwrap().unwrap();
+        let Kind::File(content) = entry.kind else { panic!("{name} is no file") };
+        let bytes = image.read_all(&mut cache, &content, 1 << 20).unwrap();
+        println!("{name}: {} bytes, {}", bytes.len(), String::from_utf8(bytes).unwrap().lines().next().unwrap());
     }
 }
 

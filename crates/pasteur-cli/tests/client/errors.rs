@@ -11,6 +11,8 @@ fn arguments_that_do_not_go_together() {
     world.run(&["put", "--expires", "soon"]).fails(2, &["soon"]);
     world.run(&["put", "--server", "ftp://example"]).fails(2, &["ftp://example"]);
     world.run(&["put", "-", "-"]).fails(2, &["once"]);
+    // A token may begin with any of its letters.
+    world.run(&["rm", "https://example", "--token", "-"]).fails(4, &["link"]);
     world.run(&["put", "--nonsense"]).fails(2, &["--nonsense"]);
     world.run(&["get", "-", "--password-file", "-"]).fails(2, &["standard input"]);
     world.run(&[]).fails(2, &["Usage"]);

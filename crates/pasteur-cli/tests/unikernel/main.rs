@@ -3,3 +3,4 @@
 
 mod image;
 mod inspect;
+mod run;

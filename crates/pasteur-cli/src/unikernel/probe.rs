@@ -1,0 +1,63 @@
+//! Whether the unikernel answers. QEMU takes connections before it does, so a question is asked.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::time::{Duration, Instant};
+
+/// How long is waited for an answer before it is asked again.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long is waited between questions, first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How long is asked at all: what is silent for so long serves something else.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// Waits until something answers at a published port: by HTTP, or by TLS's refusal of what is not TLS.
+pub(super) fn wait(place: SocketAddrV4) -> bool {
+    let (start, mut pause) = (Instant::now(), PAUSES.0);
+    loop {
+        match answers(reachable(place)) {
+            true => return true,
+            false if start.elapsed() > LONGEST => return false,
+            false => std::thread::sleep(pause),
+        }
+        pause = (pause * 5 / 4).min(PAUSES.1);
+    }
+}
+
+/// The same place as this machine reaches it.
+pub(super) fn reachable(place: SocketAddrV4) -> SocketAddrV4 {
+    if place.ip().is_unspecified() { SocketAddrV4::new(Ipv4Addr::LOCALHOST, place.port()) } else { place }
+}
+
+fn answers(place: SocketAddrV4) -> bool {
+    let ask = || {
+        let mut flow = TcpStream::connect_timeout(&place.into(), PATIENCE)?;
+        flow.set_read_timeout(Some(PATIENCE))?;
+        flow.write_all(b"GET / HTTP/1.0\r\nhost: unikernel\r\n\r\n")?;
+        flow.read(&mut [0; 1])
+    };
+    ask().is_ok_and(|size| size > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_open_and_silent_does_not_answer() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let SocketAddr::V4(place) = listener.local_addr().unwrap() else { unreachable!("it is IPv4") };
+        let server = std::thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let (mut flow, _) = listener.accept().unwrap();
+            flow.write_all(b"H").unwrap();
+        });
+        assert!(!answers(place));
+        assert!(wait(place));
+        server.join().unwrap();
+        assert!(!answers(place), "nobody is there any more");
+        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
+    }
+}

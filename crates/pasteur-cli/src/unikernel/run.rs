@@ -1,0 +1,349 @@
+//! `pasteur unikernel run`: an image on one of QEMU's machines, from its manifest to its end.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddrV4;
+
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use device::manifest::Kind;
+
+use super::options::{Accelerator, Named, Net, Publish, RunArgs};
+use super::plan::{self, Plan};
+use super::qmp::{self, Said};
+use super::{config, ends, guard, inspect, probe, qemu, trial};
+use crate::failure::Failure;
+
+/// How long QEMU may take to end when it is told to.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that is kept of what QEMU says before the machine begins.
+const MOST_SAID: usize = 4096;
+
+/// What happens while a machine runs.
+enum Event {
+    /// QEMU says something.
+    Said(Said),
+    /// QEMU says nothing any more: it ends.
+    Silent,
+    /// A signal asks for the end.
+    Signal(&'static str),
+    /// The unikernel answers.
+    Answers,
+}
+
+/// Runs the machine until it ends, or a signal asks for its end.
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let image = inspect::read(&args.image)?;
+    let wrong = |why: String| Failure::Usage(format!("{}: {why}", args.image.display()));
+    if image.memory.end > args.memory {
+        let [end, memory] = [image.memory.end, args.memory].map(crate::human::size);
+        return Err(wrong(format!("its program ends at {end}, and the memory of the machine at {memory}")));
+    }
+    let mut disks = args.disks.clone();
+    let secrets = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let named =
+                |device: &&device::manifest::Device| device.kind == Kind::Disk && device.name.as_str() == plan::CONFIG;
+            let Some(device) = image.manifest.devices().iter().find(named) else {
+                return Err(wrong(format!("it declares no disk {}, by which a certificate would go", plan::CONFIG)));
+            };
+            let file = config::disk(certificate, key)?;
+            disks.push(Named { name: Some(device.name), value: file.path().to_owned() });
+            Some(file)
+        }
+        _ => None,
+    };
+    let plan = plan::plan(&image.manifest, &disks, &args.nets).map_err(wrong)?;
+    let publish = published(args, &plan).map_err(wrong)?;
+    for disk in &plan.disks {
+        prepare(disk, args.disk_size)?;
+    }
+    let kvm = accelerate(args)?;
+    let settings = qemu::Settings {
+        image: &args.image,
+        plan: &plan,
+        publish: &publish,
+        memory: args.memory,
+        machine: args.machine,
+        options: &args.options,
+    };
+    let mut command = guard::command(&args.qemu);
+    command.args(qemu::arguments(&settings, kvm).map_err(wrong)?);
+    let (events, happened) = channel();
+    signals(events.clone()).map_err(|error| Failure::local("cannot wait for", "signals", error))?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(|error| Failure::local("cannot run", &args.qemu, error))?;
+    let mut machine = Machine::new(child, events.clone())?;
+    machine.begin(&happened)?;
+    // QEMU has it open.
+    drop(secrets);
+    let first = publish.first().map(|publish| publish.here);
+    if let Some(place) = first {
+        thread::spawn(move || {
+            if probe::wait(place) {
+                // Nobody may be there any more.
+                let _ = events.send(Event::Answers);
+            }
+        });
+    }
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    machine.attend(&happened, || announce(scheme, first))
+}
+
+/// The ports that are published: those that were told, or one by default where there is a network for it.
+fn published(args: &RunArgs, plan: &Plan) -> Result<Vec<Publish>, String> {
+    let network = plan.cards.iter().any(|(_, net)| *net == Net::User);
+    match (network, args.publish.is_empty()) {
+        (false, false) => Err("ports are published by QEMU's own network, and no card is connected to it".into()),
+        (false, true) => Ok(Vec::new()),
+        (true, false) => Ok(args.publish.clone()),
+        (true, true) => {
+            let (here, there) = if args.tls_cert.is_some() { (8443, 443) } else { (8080, 80) };
+            Ok(vec![Publish { here: SocketAddrV4::new([127, 0, 0, 1].into(), here), there }])
+        }
+    }
+}
+
+/// Makes a disk's file if it is missing, and says so.
+fn prepare(disk: &plan::Disk, size: u64) -> Result<(), Failure> {
+    if disk.read_only {
+        let found = std::fs::metadata(&disk.file);
+        return found.map(drop).map_err(|error| Failure::local("cannot read", &disk.file, error));
+    }
+    match OpenOptions::new().write(true).create_new(true).open(&disk.file) {
+        Ok(file) => {
+            let size = size.next_multiple_of(512);
+            file.set_len(size).map_err(|error| Failure::local("cannot make", &disk.file, error))?;
+            let (path, size) = (disk.file.display(), crate::human::size(size));
+            eprintln!("pasteur: made the disk {} of {size}: {path}", disk.name);
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Failure::local("cannot make", &disk.file, error)),
+    }
+}
+
+/// Whether KVM is used.
+fn accelerate(args: &RunArgs) -> Result<bool, Failure> {
+    match args.accelerator {
+        Accelerator::Tcg => Ok(false),
+        Accelerator::Kvm => match trial::kvm(&args.qemu) {
+            Ok(()) => Ok(true),
+            Err(why) => Err(Failure::Usage(format!("KVM does not work here: {why}"))),
+        },
+        Accelerator::Auto => match trial::kvm(&args.qemu) {
+            Ok(()) => Ok(true),
+            Err(why) => {
+                eprintln!("pasteur: the processor is emulated, since KVM does not work here: {why}");
+                Ok(false)
+            }
+        },
+    }
+}
+
+/// Tells of the signals that ask for the end.
+fn signals(events: Sender<Event>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        host::Signals::new()?
+    };
+    let wait = move || {
+        while events.send(Event::Signal(runtime.block_on(signals.stop()))).is_ok() {}
+    };
+    thread::Builder::new().name("signals".into()).stack_size(256 << 10).spawn(wait).map(drop)
+}
+
+fn announce(scheme: &str, place: Option<SocketAddrV4>) {
+    if let Some(place) = place {
+        let mut out = io::stdout().lock();
+        // Nobody may be reading it; the machine runs all the same.
+        let _ = writeln!(out, "listening on {scheme}://{}", probe::reachable(place)).and_then(|()| out.flush());
+    }
+}
+
+/// QEMU, which ends with this value.
+struct Machine {
+    child: Child,
+    commands: ChildStdin,
+    begun: Sender<()>,
+    console: Option<JoinHandle<String>>,
+}
+
+impl Machine {
+    fn new(mut child: Child, events: Sender<Event>) -> Result<Self, Failure> {
+        let (Some(commands), Some(said), Some(console)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Failure::Usage("QEMU has no standard streams".into()));
+        };
+        let (begun, begins) = channel();
+        let console = thread::spawn(move || forward(console, &begins));
+        thread::spawn(move || {
+            // Where nobody listens any more, QEMU's words are read all the same: it must not wait for that.
+            qmp::read(said, |said| drop(events.send(Event::Said(said))));
+            let _ = events.send(Event::Silent);
+        });
+        Ok(Self { child, commands, begun, console: Some(console) })
+    }
+
+    /// Lets the machine go, once QEMU has everything that it needs.
+    fn begin(&mut self, happened: &Receiver<Event>) -> Result<(), Failure> {
+        let mut ready = false;
+        loop {
+            match happened.recv() {
+                Ok(Event::Said(Said::Greeting)) => self.tell("qmp_capabilities"),
+                Ok(Event::Said(Said::Done)) if !ready => {
+                    ready = true;
+                    // What follows is the console's.
+                    let _ = self.begun.send(());
+                    self.tell("cont");
+                }
+                Ok(Event::Said(Said::Done)) => return Ok(()),
+                Ok(Event::Said(Said::Failed(why))) => return Err(Failure::Qemu(why)),
+                Ok(Event::Signal(signal)) => return Err(Failure::Qemu(format!("stopped by {signal}"))),
+                Ok(Event::Silent) | Err(_) => {
+                    // It ends; the machine may have ended before QEMU's answer.
+                    let status = self.wait()?;
+                    if let Some(status) = ends::status(status).filter(|_| ready) {
+                        return self.ended(status);
+                    }
+                    return Err(Failure::Qemu(self.said(status)));
+                }
+                Ok(Event::Said(_) | Event::Answers) => {}
+            }
+        }
+    }
+
+    /// Waits for the machine's end, and asks for it where a signal does.
+    fn attend(&mut self, happened: &Receiver<Event>, answers: impl Fn()) -> Result<(), Failure> {
+        let mut asked = None;
+        loop {
+            let event = match asked {
+                None => happened.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(_) => happened.recv_timeout(PATIENCE),
+            };
+            match event {
+                Ok(Event::Answers) => answers(),
+                Ok(Event::Signal(signal)) if asked.is_none() => {
+                    asked = Some(Ok(signal));
+                    self.tell("quit");
+                }
+                Ok(Event::Said(Said::Stopped)) if asked.is_none() => {
+                    let why =
+                        "the machine stopped in its middle: the accelerator cannot run it on (is KVM whole here?)";
+                    asked = Some(Err(Failure::Qemu(why.into())));
+                    self.tell("quit");
+                }
+                Ok(Event::Said(_)) => {}
+                // Whoever asks twice, or waits in vain, wants it at once.
+                Ok(Event::Signal(_)) | Err(RecvTimeoutError::Timeout) => drop(self.child.kill()),
+                Ok(Event::Silent) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let status = self.wait()?;
+        self.drain();
+        match (asked, ends::status(status)) {
+            (Some(Ok(signal)), _) => {
+                eprintln!("pasteur: the machine was turned off ({signal})");
+                Ok(())
+            }
+            (Some(Err(failure)), _) => Err(failure),
+            (None, Some(status)) => self.ended(status),
+            (None, None) => Err(Failure::Qemu(ends::silent(status))),
+        }
+    }
+
+    fn ended(&mut self, status: u8) -> Result<(), Failure> {
+        self.drain();
+        match ends::words(status) {
+            None => Ok(()),
+            Some(words) => Err(Failure::Machine { status, words }),
+        }
+    }
+
+    /// Tells QEMU to do something; where it ends meanwhile, that is told by its end.
+    fn tell(&mut self, command: &str) {
+        let _ = qmp::tell(&mut self.commands, command);
+    }
+
+    fn wait(&mut self) -> Result<ExitStatus, Failure> {
+        self.child.wait().map_err(|error| Failure::local("cannot wait for", "QEMU", error))
+    }
+
+    /// Waits until the console's last words are printed, and gives those that were said before it began.
+    fn drain(&mut self) -> String {
+        self.console.take().and_then(|console| console.join().ok()).unwrap_or_default()
+    }
+
+    /// Why QEMU did not start.
+    fn said(&mut self, status: ExitStatus) -> String {
+        let said = self.drain();
+        match said.trim() {
+            "" => ends::silent(status),
+            said => crate::human::printable(said, true),
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Prints what comes, without the carriage returns of a serial line; what comes before the machine begins is QEMU's own, and is kept
+/// for whom it may concern.
+fn forward(mut console: impl Read, begins: &Receiver<()>) -> String {
+    let (mut piece, mut begun, mut said) = ([0; 4096], false, Vec::new());
+    while let Ok(size @ 1..) = console.read(&mut piece) {
+        begun = begun || begins.try_recv().is_ok();
+        if !begun {
+            said.extend(piece[..size].iter().take(MOST_SAID.saturating_sub(said.len())));
+            continue;
+        }
+        let text: Vec<u8> = piece[..size].iter().copied().filter(|byte| *byte != b'\r').collect();
+        let mut out = io::stdout().lock();
+        // Nobody may be reading it; the machine must not wait for that.
+        let _ = out.write_all(&text).and_then(|()| out.flush());
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_console_is_printed_from_the_begin_on() {
+        let (begun, begins) = channel();
+        assert_eq!(forward(&b"qemu: no\n"[..], &begins), "qemu: no\n");
+        assert_eq!(forward(&[b'x'; 100_000][..], &begins).len(), MOST_SAID);
+        begun.send(()).unwrap();
+        assert_eq!(forward(&b"hello\r\n"[..], &begins), "");
+    }
+
+    #[test]
+    fn a_disk_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("disk");
+        let name = device::manifest::Name::new(b"store").unwrap();
+        let mut disk = plan::Disk { name, file: file.clone(), read_only: true };
+        assert!(matches!(prepare(&disk, 1000), Err(Failure::Local { .. })), "what is only read is not made");
+        disk.read_only = false;
+        prepare(&disk, 1000).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), [0; 1024]);
+        std::fs::write(&file, "kept").unwrap();
+        prepare(&disk, 1000).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+        assert!(prepare(&plan::Disk { file: Path::new("/nowhere/disk").into(), ..disk }, 1).is_err());
+    }
+}
