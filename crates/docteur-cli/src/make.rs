@@ -104,8 +104,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         Box::new(Folder::scan(&arguments.source, options.attributes)?)
     };
-    let sizes = tree.nodes().iter().map(|node| if let NodeKind::File { size, .. } = node.kind { size } else { 0 });
-    let total = sizes.sum::<u64>();
+    let size = |number| if let NodeKind::File { size, .. } = tree.node(number).kind { size } else { 0 };
+    let total = (0..tree.count()).map(size).sum::<u64>();
 
     // Beside its place, so that it can be put there at once.
     let mut part = arguments.image.clone().into_os_string();

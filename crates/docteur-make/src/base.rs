@@ -4,7 +4,7 @@
 //! yet, the number of other segments that have it too. The most valuable block is taken, again and again.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::rolling::windows;
 
@@ -15,11 +15,11 @@ const SAMPLES: u64 = 12 << 20;
 /// On average one window in so many is sampled, at least.
 const SPARSEST: u64 = 64;
 
-/// A block's sampled windows.
+/// A segment's sampled windows, block by block.
 #[derive(Debug, Default)]
 pub(crate) struct Sampled {
-    /// For each block of a segment, where its hashes end.
-    ends: Vec<u32>,
+    /// The blocks that have some, and where the hashes of each end.
+    blocks: Vec<(u32, u32)>,
     hashes: Vec<u32>,
 }
 
@@ -32,9 +32,8 @@ pub(crate) fn bound(total: u64) -> u64 {
 /// Samples a segment's windows, block by block.
 pub(crate) fn sample(segment: &[u8], bound: u64) -> Sampled {
     let mut sampled = Sampled::default();
-    let mut block = 0;
-    let mut start = 0;
-    let close = |sampled: &mut Sampled, start: &mut usize| {
+    let (mut block, mut start) = (0, 0);
+    let close = |sampled: &mut Sampled, block: usize, start: &mut usize| {
         sampled.hashes[*start..].sort_unstable();
         let mut last = None;
         let mut kept = *start;
@@ -46,86 +45,145 @@ pub(crate) fn sample(segment: &[u8], bound: u64) -> Sampled {
             }
         }
         sampled.hashes.truncate(kept);
+        if kept > *start {
+            sampled.blocks.push((block as u32, kept as u32));
+        }
         *start = kept;
-        sampled.ends.push(kept as u32);
     };
     windows(segment, |end, hash| {
-        // A window belongs to the block that it ends in.
-        while (end - 1) / BLOCK > block {
-            close(&mut sampled, &mut start);
-            block += 1;
-        }
         if hash < bound {
+            // A window belongs to the block that it ends in.
+            let here = (end - 1) / BLOCK;
+            if here > block {
+                close(&mut sampled, block, &mut start);
+                block = here;
+            }
             sampled.hashes.push((hash >> 7) as u32);
         }
     });
-    while sampled.ends.len() < segment.len().div_ceil(BLOCK) {
-        close(&mut sampled, &mut start);
-    }
+    close(&mut sampled, block, &mut start);
+    sampled.hashes.shrink_to_fit();
+    sampled.blocks.shrink_to_fit();
     sampled
 }
 
+/// Stands for a window that only one segment has.
+const ALONE: u32 = u32::MAX;
+
 /// Chooses blocks for a base of at most `limit` bytes: for each segment that has some, their numbers, ascending; and
 /// each block's worth, by which they are to be ordered.
-pub(crate) fn choose(segments: &[Sampled], limit: usize) -> BTreeMap<usize, Vec<(usize, u64)>> {
-    let mut ids: HashMap<u32, u32> = HashMap::new();
-    // How many segments have it, and the last that was counted.
-    let mut counts: Vec<(u32, u32)> = Vec::new();
-    for (n, segment) in segments.iter().enumerate() {
-        for hash in &segment.hashes {
-            let id = *ids.entry(*hash).or_insert_with(|| {
-                counts.push((0, u32::MAX));
-                counts.len() as u32 - 1
-            });
-            let count = &mut counts[id as usize];
-            if count.1 != n as u32 {
-                *count = (count.0 + 1, n as u32);
-            }
-        }
-    }
-    let mut covered = vec![false; counts.len()];
-    let windows = |segment: usize, block: usize| {
-        let of = &segments[segment];
-        let start = block.checked_sub(1).map_or(0, |before| of.ends[before]) as usize;
-        &of.hashes[start..of.ends[block] as usize]
+pub(crate) fn choose(mut segments: Vec<Sampled>, limit: usize) -> BTreeMap<usize, Vec<(usize, u64)>> {
+    let mut worths = number(&mut segments);
+    let windows = |segment: u32, nth: u32| {
+        let of = &segments[segment as usize];
+        let start = nth.checked_sub(1).map_or(0, |before| of.blocks[before as usize].1) as usize;
+        &of.hashes[start..of.blocks[nth as usize].1 as usize]
     };
-    let worth = |covered: &[bool], segment: usize, block: usize| -> u64 {
-        let ids = windows(segment, block).iter().filter_map(|hash| ids.get(hash));
-        ids.filter(|id| !covered[**id as usize]).map(|id| u64::from(counts[*id as usize].0 - 1)).sum()
+    // Of a window that the base has, the worth is 0.
+    let worth = |worths: &[u32], segment, nth| {
+        let of = windows(segment, nth).iter().filter_map(|id| worths.get(*id as usize));
+        // A block has at most 2048 windows, each in fewer segments than there are.
+        of.map(|worth| u64::from(*worth)).sum::<u64>()
     };
-    let mut heap = BinaryHeap::new();
-    for (segment, of) in segments.iter().enumerate() {
-        for block in 0..of.ends.len() {
-            let worth = worth(&covered, segment, block);
+    let mut all = Vec::new();
+    for (segment, of) in (0_u32..).zip(&segments) {
+        for nth in 0..of.blocks.len() as u32 {
+            let worth = worth(&worths, segment, nth);
             if worth > 0 {
-                heap.push((worth, Reverse((segment, block))));
+                all.push((worth, Reverse((segment, nth))));
             }
         }
     }
+    let mut heap = BinaryHeap::from(all);
     let mut chosen: BTreeMap<usize, Vec<(usize, u64)>> = BTreeMap::new();
     let mut left = limit / BLOCK;
     while left > 0
-        && let Some((old, Reverse((segment, block)))) = heap.pop()
+        && let Some((old, Reverse((segment, nth)))) = heap.pop()
     {
-        let now = worth(&covered, segment, block);
+        let now = worth(&worths, segment, nth);
         // What was taken since may have made it worth less than the next.
         if now < old && heap.peek().is_some_and(|(next, _)| *next > now) {
-            heap.push((now, Reverse((segment, block))));
+            heap.push((now, Reverse((segment, nth))));
             continue;
         }
         if now == 0 {
             break;
         }
-        for hash in windows(segment, block) {
-            if let Some(id) = ids.get(hash) {
-                covered[*id as usize] = true;
+        for id in windows(segment, nth) {
+            if let Some(worth) = worths.get_mut(*id as usize) {
+                *worth = 0;
             }
         }
-        chosen.entry(segment).or_default().push((block, now));
+        let block = segments[segment as usize].blocks[nth as usize].0;
+        chosen.entry(segment as usize).or_default().push((block as usize, now));
         left -= 1;
     }
     for blocks in chosen.values_mut() {
         blocks.sort_unstable();
     }
     chosen
+}
+
+/// Gives a number to each window that more than one segment has, in place of its hash; gives in how many others each is.
+fn number(segments: &mut [Sampled]) -> Vec<u32> {
+    // A hash and a segment that has it, in one number: half of the memory of a map.
+    let count = segments.iter().map(|segment| segment.hashes.len()).sum();
+    let mut all: Vec<u64> = Vec::with_capacity(count);
+    for (number, segment) in (0_u64..).zip(segments.iter()) {
+        all.extend(segment.hashes.iter().map(|hash| u64::from(*hash) << 32 | number));
+    }
+    all.sort_unstable();
+    all.dedup();
+    let (mut hashes, mut worths) = (Vec::new(), Vec::new());
+    for same in all.chunk_by(|a, b| a >> 32 == b >> 32).filter(|same| same.len() > 1) {
+        hashes.push((same[0] >> 32) as u32);
+        worths.push(same.len() as u32 - 1);
+    }
+    drop(all);
+    // Hashes are evenly spread: where one is can be told from its first bits.
+    let starts: Vec<u32> =
+        (0..=1_u64 << 16).map(|bits| hashes.partition_point(|hash| u64::from(*hash >> 16) < bits) as u32).collect();
+    for hash in segments.iter_mut().flat_map(|segment| &mut segment.hashes) {
+        let bits = (*hash >> 16) as usize;
+        let (start, end) = (starts[bits] as usize, starts[bits + 1] as usize);
+        *hash = hashes[start..end].binary_search(hash).map_or(ALONE, |at| (start + at) as u32);
+    }
+    worths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_most_segments_share_is_chosen() {
+        let noise = |seed: u64, len| {
+            let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+            let mut next = move || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 32) as u8
+            };
+            (0..len).map(|_| next()).collect::<Vec<u8>>()
+        };
+        let (in_all, in_two) = (noise(1, BLOCK), noise(2, BLOCK));
+        let segments: Vec<Vec<u8>> = (0..5_u64)
+            .map(|n| {
+                let second = if n < 2 { in_two.clone() } else { noise(10 + n, BLOCK) };
+                [noise(20 + n, BLOCK), in_all.clone(), second].concat()
+            })
+            .collect();
+        let sampled = || segments.iter().map(|segment| sample(segment, u64::MAX / 8)).collect::<Vec<_>>();
+        let blocks = |limit| {
+            choose(sampled(), limit)
+                .into_iter()
+                .map(|(n, of)| (n, of.iter().map(|of| of.0).collect()))
+                .collect::<Vec<(_, Vec<_>)>>()
+        };
+        assert_eq!(blocks(BLOCK), [(0, vec![1])]);
+        assert_eq!(blocks(2 * BLOCK), [(0, vec![1, 2])]);
+        // The windows that lie across the borders of blocks are shared as well; noise never is.
+        assert!(blocks(100 * BLOCK).iter().all(|(n, of)| *n < 2 && !of.contains(&0)), "{:?}", blocks(100 * BLOCK));
+    }
 }

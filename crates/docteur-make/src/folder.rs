@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Cursor};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use docteur::{Attribute, Time};
 
+use crate::nodes::Nodes;
 use crate::{Error, Node, NodeKind, Options, Tree, make};
 
 /// All that is in a folder, with names of any bytes, modes, times, extended attributes, symbolic links as such, and hard
@@ -17,9 +18,8 @@ use crate::{Error, Node, NodeKind, Options, Tree, make};
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
-    nodes: Vec<Node>,
-    /// The node of each key.
-    keys: Vec<usize>,
+    /// In the order of an image; a file's key is its number.
+    nodes: Nodes,
 }
 
 impl Folder {
@@ -28,67 +28,88 @@ impl Folder {
     /// # Errors
     /// If something cannot be read, or is neither folder, file nor symbolic link.
     pub fn scan(root: &Path, attributes: bool) -> Result<Self, Error> {
-        let mut folder = Self { root: root.to_path_buf(), nodes: Vec::new(), keys: Vec::new() };
-        let mut linked: HashMap<(u64, u64), u64> = HashMap::new();
+        let mut scan = Scan { root, attributes, nodes: Nodes::default(), linked: HashMap::new() };
         // A symbolic link is followed here, and nowhere below.
         let about = fs::metadata(root).map_err(Error::io(root))?;
         if !about.is_dir() {
             return Err(Error::Io(root.to_path_buf(), io::ErrorKind::NotADirectory.into()));
         }
-        let mut open = vec![(Vec::new(), about)];
-        while let Some((path, about)) = open.pop() {
-            let place = folder.place(&path);
-            let kind = about.file_type();
-            let kind = if kind.is_dir() {
-                for entry in fs::read_dir(&place).map_err(Error::io(&place))? {
-                    let entry = entry.map_err(Error::io(&place))?;
-                    let mut below = path.clone();
-                    if !below.is_empty() {
-                        below.push(b'/');
-                    }
-                    below.extend_from_slice(&entry.file_name().into_vec());
-                    open.push((below, entry.metadata().map_err(Error::io(entry.path()))?));
-                }
-                NodeKind::Directory
-            } else if kind.is_file() {
-                folder.keys.push(folder.nodes.len());
-                NodeKind::File { key: folder.keys.len() as u64 - 1, size: about.len() }
-            } else if kind.is_symlink() {
-                NodeKind::Symlink(fs::read_link(&place).map_err(Error::io(&place))?.into_os_string().into_vec())
-            } else {
-                return Err(Error::Special(place));
+        scan.node(Vec::new(), &about)?;
+        let mut open = vec![(Vec::new(), names(root)?)];
+        while let Some((folder, names_left)) = open.last_mut() {
+            let Some(name) = names_left.next() else {
+                open.pop();
+                continue;
             };
-            let link = (about.nlink() > 1 && kind != NodeKind::Directory).then(|| {
-                let next = linked.len() as u64;
-                *linked.entry((about.dev(), about.ino())).or_insert(next)
-            });
-            folder.nodes.push(Node {
-                path,
-                kind,
-                mode: (about.mode() & 0o7777) as u16,
-                modified: Time { seconds: about.mtime(), nanoseconds: about.mtime_nsec() as u32 },
-                attributes: if attributes { extended(&place).map_err(Error::io(&place))? } else { Vec::new() },
-                link,
-                media_type: None,
-            });
+            let path = if folder.is_empty() { name } else { [folder, &b"/"[..], &name].concat() };
+            let place = place(root, &path);
+            let about = fs::symlink_metadata(&place).map_err(Error::io(&place))?;
+            scan.node(path.clone(), &about)?;
+            if about.is_dir() {
+                let names = names(&place)?;
+                open.push((path, names));
+            }
         }
-        Ok(folder)
+        Ok(Self { root: root.to_path_buf(), nodes: scan.nodes })
     }
+}
 
-    fn place(&self, path: &[u8]) -> PathBuf {
-        if path.is_empty() { self.root.clone() } else { self.root.join(OsStr::from_bytes(path)) }
+/// A folder's names, by their bytes.
+fn names(folder: &Path) -> Result<std::vec::IntoIter<Vec<u8>>, Error> {
+    let names = fs::read_dir(folder).map_err(Error::io(folder))?.map(|entry| Ok(entry?.file_name().into_vec()));
+    let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(Error::io(folder))?;
+    names.sort_unstable();
+    Ok(names.into_iter())
+}
+
+fn place(root: &Path, path: &[u8]) -> PathBuf {
+    if path.is_empty() { root.to_path_buf() } else { root.join(OsStr::from_bytes(path)) }
+}
+
+struct Scan<'a> {
+    root: &'a Path,
+    attributes: bool,
+    nodes: Nodes,
+    /// Numbers of hard links, by device and inode.
+    linked: HashMap<(u64, u64), u64>,
+}
+
+impl Scan<'_> {
+    fn node(&mut self, path: Vec<u8>, about: &Metadata) -> Result<(), Error> {
+        let place = place(self.root, &path);
+        let kind = about.file_type();
+        let kind = if kind.is_dir() {
+            NodeKind::Directory
+        } else if kind.is_file() {
+            NodeKind::File { key: self.nodes.len() as u64, size: about.len() }
+        } else if kind.is_symlink() {
+            NodeKind::Symlink(fs::read_link(&place).map_err(Error::io(&place))?.into_os_string().into_vec())
+        } else {
+            return Err(Error::Special(place));
+        };
+        let link = (about.nlink() > 1 && kind != NodeKind::Directory).then(|| {
+            let next = self.linked.len() as u64;
+            *self.linked.entry((about.dev(), about.ino())).or_insert(next)
+        });
+        let attributes = if self.attributes { extended(&place).map_err(Error::io(&place))? } else { Vec::new() };
+        let modified = Time { seconds: about.mtime(), nanoseconds: about.mtime_nsec() as u32 };
+        let mode = (about.mode() & 0o7777) as u16;
+        self.nodes.push(Node { path, kind, mode, modified, attributes, link, media_type: None })
     }
 }
 
 impl Tree for Folder {
-    fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn node(&self, number: usize) -> Node {
+        self.nodes.node(number)
     }
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let node = usize::try_from(key).ok().and_then(|key| self.nodes.get(*self.keys.get(key)?));
-        let node = node.ok_or(io::ErrorKind::NotFound)?;
-        File::open(self.place(&node.path))?.read_exact_at(buffer, offset)
+        let number = usize::try_from(key).map_err(|_| io::ErrorKind::NotFound)?;
+        File::open(place(&self.root, &self.nodes.path(number)))?.read_exact_at(buffer, offset)
     }
 }
 
@@ -98,8 +119,10 @@ impl Tree for Folder {
 /// As [`Folder::scan`] and [`make`]; a symbolic link is refused rather than served.
 pub fn image_of_folder(folder: &Path) -> Result<Vec<u8>, Error> {
     let tree = Folder::scan(folder, false)?;
-    if let Some(link) = tree.nodes.iter().find(|node| matches!(node.kind, NodeKind::Symlink(_))) {
-        return Err(Error::Special(tree.place(&link.path)));
+    if let Some(link) =
+        (0..tree.count()).map(|number| tree.node(number)).find(|node| matches!(node.kind, NodeKind::Symlink(_)))
+    {
+        return Err(Error::Special(place(folder, &link.path)));
     }
     let mut out = Cursor::new(Vec::new());
     make(&tree, &Options::site(), &mut out, Path::new("the image"), |_| {})?;

@@ -11,6 +11,7 @@ mod base;
 mod compare;
 mod encode;
 mod error;
+mod everything;
 mod extract;
 mod folder;
 #[cfg(feature = "git")]
@@ -20,11 +21,13 @@ mod make;
 mod media;
 #[cfg(feature = "mount")]
 mod mount;
+mod nodes;
 mod options;
 mod pack;
 mod parallel;
 mod reuse;
 mod rolling;
+mod spill;
 mod survey;
 mod tree;
 mod writer;

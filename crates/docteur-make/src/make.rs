@@ -4,24 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use docteur::layout::{
-    self, MAX_ATTRIBUTES, MAX_METADATA, MAX_PATH, SUPERBLOCK, Stored, Superblock, is_media_type, is_path,
-};
-use docteur::{Content, Encoding, Entry, FileSource, Folders, Image, Kind, Source, Time};
+use docteur::layout::{MAX_METADATA, SUPERBLOCK, Stored, Superblock};
+use docteur::{Content, Encoding, Entry, FileSource, Image, Kind, Source, Time};
 
 use crate::encode::{self, Packer};
-use crate::error::show;
+use crate::everything::Everything;
 use crate::index::{self, Index};
 use crate::pack::{Packed, classes, one_class, pack};
-use crate::survey::{Survey, Unique, survey};
+use crate::survey::{Survey, survey};
 use crate::{Error, Node, NodeKind, Options, Times, Tree, arrange, base, media_type, parallel, reuse};
 
 /// Input below this gets no base: a base would be most of the image.
 const ENOUGH: u64 = 16 << 20;
 /// The least part of the input that the base may be.
 const SHARE: u64 = 8;
-/// The longest file that gets ready-made encodings, which are made in memory.
-const ENCODED: u64 = 64 << 20;
 
 /// An image that was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,30 +86,25 @@ fn build<S: Source<Error = std::io::Error>>(
         // A segment that is taken over must not be longer than those of which a long file has many.
         options.segment = options.segment.max(old.superblock().segment_max);
     }
-    let root = root();
-    let nodes = sorted(tree, &root)?;
-    let mut encodings = Encodings::default();
+    let mut all = Everything::sorted(tree)?;
     if options.web {
-        encodings = encodings_of(tree, &nodes, &options)?;
+        all.encode(&options)?;
     }
-    let all = Everything { tree, encoded: &encodings.contents };
-    let mut nodes_and_encodings = nodes.clone();
-    nodes_and_encodings.extend(&encodings.nodes);
-
     let segment = options.segment as usize;
-    let survey = survey(&all, &nodes_and_encodings, segment, options.threads, |n| progress(Stage::Survey(n)))?;
+    let mut survey = survey(&all, segment, options.threads, |n| progress(Stage::Survey(n)))?;
     let total: u64 = survey.uniques.iter().map(|unique| unique.size).sum();
     progress(Stage::Arrange(total));
-    let mut order = order(&survey, &nodes_and_encodings, nodes.len(), options.arrange);
-    let reuse = old.map(|old| reuse::reuse(old, &survey.uniques, segment)).transpose()?.unwrap_or_default();
-    order.retain(|unique| !reuse.places.contains_key(unique));
+    let mut order = order(&mut survey, &all, options.arrange);
+    let reuse = old.map(|old| reuse::reuse(old, &survey)).transpose()?.unwrap_or_default();
+    order.retain(|unique| !reuse.places.contains_key(&(*unique as usize)));
     let has_base = old.map_or(total >= ENOUGH && options.base > 0, |old| old.superblock().base.len > 0);
     let packed = if has_base && options.arrange {
         pack(&survey.uniques, &order, &classes(segment))?
     } else {
         pack(&survey.uniques, &order, &[one_class(segment)])?
     };
-    let work = Work { tree: &all, nodes: &nodes_and_encodings, survey: &survey, packed: &packed, options: &options };
+    drop(order);
+    let work = Work { all: &all, survey: &survey, packed: &packed, options: &options };
     let base = match old {
         Some(old) => reuse::text(&old.superblock().base, &reuse.base)?,
         None if has_base => work.base(total, &mut progress)?,
@@ -130,7 +121,7 @@ fn build<S: Source<Error = std::io::Error>>(
     };
     out.write_all(&base_bytes).map_err(failed)?;
     let mut superblock = Superblock {
-        entries: nodes.len() as u64,
+        entries: all.paths() as u64,
         bytes: 0,
         base: base_piece,
         segments: segment_count(&reuse.segments, &packed)?,
@@ -158,13 +149,15 @@ fn build<S: Source<Error = std::io::Error>>(
         (Some(content), _) => *content,
         (None, new) => Content { segment: new.segment + reuse.segments.len() as u32, ..new },
     };
-    let links = links(&nodes);
+    let links = links(&all);
     let mut index = Index::default();
-    for (n, node) in nodes.iter().enumerate() {
-        let mut entry = entry(node, &options, survey.of_node[n].map(place_of), |which| {
-            encodings.of(n, which).and_then(|node| survey.of_node[node]).map(place_of)
-        })?;
-        entry.link = node.link.and_then(|link| links.get(&link).copied());
+    for number in 0..all.paths() {
+        let node = all.node(number);
+        let link = node.link.and_then(|link| links.get(&link).copied());
+        let mut entry = entry(node, &options, survey.of(number).map(place_of), |which| {
+            all.encoded(number, which).and_then(|file| survey.of(file)).map(place_of)
+        });
+        entry.link = link;
         if let Kind::File(content) = &entry.kind {
             superblock.bytes = superblock.bytes.saturating_add(content.size);
         }
@@ -198,8 +191,7 @@ fn segment_count(taken_over: &[(Stored, u64)], packed: &Packed) -> Result<u32, E
 
 /// What the passes over segments need.
 struct Work<'a> {
-    tree: &'a dyn Tree,
-    nodes: &'a [&'a Node],
+    all: &'a Everything<'a>,
     survey: &'a Survey,
     packed: &'a Packed,
     options: &'a Options,
@@ -207,7 +199,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn read(&self, number: usize, buffer: &mut Vec<u8>) -> Result<(), Error> {
-        self.packed.read(number, self.tree, &self.survey.uniques, self.nodes, buffer)
+        self.packed.read(number, self.all, self.survey, buffer)
     }
 
     /// The second pass.
@@ -227,8 +219,7 @@ impl Work<'_> {
             progress(Stage::Base(len as u64));
             Ok(())
         })?;
-        let chosen = base::choose(&sampled, limit);
-        drop(sampled);
+        let chosen = base::choose(sampled, limit);
         let mut buffer = Vec::new();
         // Blocks that stand side by side stay so; what is worth most comes last, where distances are short.
         let mut runs: Vec<(u64, usize, Vec<u8>)> = Vec::new();
@@ -269,89 +260,51 @@ impl Work<'_> {
     }
 }
 
-fn root() -> Node {
-    Node {
-        path: Vec::new(),
-        kind: NodeKind::Directory,
-        mode: 0o755,
-        modified: Time::default(),
-        attributes: Vec::new(),
-        link: None,
-        media_type: None,
-    }
-}
-
-/// All nodes by the image's order, the root first; each is fit for an image.
-fn sorted<'a>(tree: &'a dyn Tree, root: &'a Node) -> Result<Vec<&'a Node>, Error> {
-    let mut nodes: Vec<&Node> = tree.nodes().iter().collect();
-    nodes.sort_by(|a, b| layout::order(&a.path, &b.path));
-    if nodes.first().is_none_or(|first| !first.path.is_empty()) {
-        nodes.insert(0, root);
-    }
-    if let Some(pair) = nodes.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(Error::Twice(show(&pair[0].path)));
-    }
-    let mut folders = Folders::default();
-    for node in &nodes {
-        if !is_path(&node.path) {
-            return Err(Error::Path(show(&node.path)));
-        }
-        if !folders.enter(&node.path, node.kind == NodeKind::Directory) {
-            return Err(Error::Parent(show(&node.path)));
-        }
-        let bytes: usize = node.attributes.iter().map(|a| a.name.len() + a.value.len()).sum();
-        if bytes > MAX_ATTRIBUTES {
-            let what = "the length of a path's extended attributes";
-            return Err(Error::TooMuch { what, limit: MAX_ATTRIBUTES as u64 });
-        }
-        if let NodeKind::Symlink(target) = &node.kind
-            && (target.is_empty() || target.len() > MAX_PATH || target.contains(&0))
-        {
-            return Err(Error::Path(show(target)));
-        }
-        if let Some(text) = node.media_type.as_deref().filter(|text| !is_media_type(text)) {
-            return Err(Error::MediaType(text.into()));
-        }
-    }
-    Ok(nodes)
-}
-
 /// Contents in the order in which they are packed; encodings, which no neighbour makes smaller, are last.
-fn order(survey: &Survey, nodes: &[&Node], own: usize, alike: bool) -> Vec<usize> {
+fn order(survey: &mut Survey, all: &Everything<'_>, alike: bool) -> Vec<u32> {
     let uniques = &survey.uniques;
-    let rank = |unique: &Unique| {
-        let path = &nodes[unique.node].path;
-        let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-        let extension = name.iter().rposition(|b| *b == b'.').map_or(&b""[..], |dot| &name[dot..]);
-        (unique.node >= own, extension.to_vec(), unique.node)
-    };
-    let mut by_rank: Vec<usize> = (0..uniques.len()).collect();
+    let is_encoding = |n: u32| uniques[n as usize].file as usize >= all.paths();
+    let mut by_rank: Vec<u32> = (0..uniques.len() as u32).collect();
     if !alike {
-        by_rank.sort_by_key(|n| uniques[*n].node);
+        by_rank.sort_unstable_by_key(|n| uniques[*n as usize].file);
         return by_rank;
     }
-    by_rank.sort_by_cached_key(|n| rank(&uniques[*n]));
-    let mut ranks = vec![0; uniques.len()];
-    for (rank, n) in by_rank.iter().enumerate() {
-        ranks[*n] = rank;
+    let mut extensions: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    let mut of: Vec<u32> = Vec::with_capacity(uniques.len());
+    for unique in uniques {
+        let path = all.path(unique.file as usize);
+        let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let extension = name.iter().rposition(|b| *b == b'.').map_or(&b""[..], |dot| &name[dot..]);
+        let next = extensions.len() as u32;
+        of.push(match extensions.get(extension) {
+            Some(known) => *known,
+            None => *extensions.entry(extension.to_vec()).or_insert(next),
+        });
     }
-    let mut order = arrange::arrange(uniques, &ranks);
-    order.sort_by_key(|n| uniques[*n].node >= own);
+    // From numbers by their first appearance to numbers by their order.
+    let mut ranks = vec![0; extensions.len()];
+    (0..).zip(extensions.values()).for_each(|(rank, number): (u32, _)| ranks[*number as usize] = rank);
+    by_rank.sort_unstable_by_key(|n| (is_encoding(*n), ranks[of[*n as usize] as usize], uniques[*n as usize].file));
+    let mut fallback = of;
+    (0..).zip(&by_rank).for_each(|(rank, n): (u32, _)| fallback[*n as usize] = rank);
+    drop(by_rank);
+    let mut order = arrange::arrange(std::mem::take(&mut survey.sketches), survey.sketch, &fallback);
+    order.sort_by_key(|n| is_encoding(*n));
     order
 }
 
 fn entry(
-    node: &Node,
+    node: Node,
     options: &Options,
     place: Option<Content>,
     encoded: impl Fn(Encoding) -> Option<Content>,
-) -> Result<Entry, Error> {
-    let mut attributes = if options.attributes { node.attributes.clone() } else { Vec::new() };
+) -> Entry {
+    let mut attributes = if options.attributes { node.attributes } else { Vec::new() };
     attributes.sort();
-    let kind = match &node.kind {
+    let kind = match node.kind {
         NodeKind::Directory => Kind::Directory,
         NodeKind::File { .. } => Kind::File(place.unwrap_or_default()),
-        NodeKind::Symlink(target) => Kind::Symlink(target.clone()),
+        NodeKind::Symlink(target) => Kind::Symlink(target),
     };
     let is_file = matches!(kind, Kind::File(_));
     let plain = match kind {
@@ -366,16 +319,16 @@ fn entry(
         Times::All(seconds) => Time { seconds, nanoseconds: 0 },
     };
     let by_name = || media_type(std::str::from_utf8(&node.path).unwrap_or_default()).to_owned();
-    let known = node.media_type.clone().filter(|_| is_file);
-    let media_type = known.or_else(|| (options.web && is_file).then(by_name));
+    let media_type = node.media_type.filter(|_| is_file).or_else(|| (options.web && is_file).then(by_name));
     let encodings = Encoding::ALL.into_iter().skip(1).filter_map(|which| Some((which, encoded(which)?))).collect();
-    Ok(Entry { path: node.path.clone(), kind, mode, modified, attributes, link: None, media_type, encodings })
+    Entry { path: node.path, kind, mode, modified, attributes, link: None, media_type, encodings }
 }
 
 /// New numbers for groups of hard links, by their order; one path alone is no group.
-fn links(nodes: &[&Node]) -> HashMap<u64, u64> {
+fn links(all: &Everything<'_>) -> HashMap<u64, u64> {
     let mut counts: HashMap<u64, u32> = HashMap::new();
-    let linked = || nodes.iter().filter(|node| node.kind != NodeKind::Directory).filter_map(|node| node.link);
+    let nodes = || (0..all.paths()).map(|number| all.node(number));
+    let linked = || nodes().filter(|node| node.kind != NodeKind::Directory).filter_map(|node| node.link);
     for link in linked() {
         *counts.entry(link).or_default() += 1;
     }
@@ -385,80 +338,4 @@ fn links(nodes: &[&Node]) -> HashMap<u64, u64> {
         numbers.entry(link).or_insert(next);
     }
     numbers
-}
-
-/// Ready-made encodings, as nodes beside the tree's own.
-#[derive(Default)]
-struct Encodings {
-    nodes: Vec<Node>,
-    contents: Vec<Vec<u8>>,
-    /// The node of a file's encoding, among all nodes.
-    of: BTreeMap<(usize, Encoding), usize>,
-}
-
-impl Encodings {
-    fn of(&self, node: usize, encoding: Encoding) -> Option<usize> {
-        self.of.get(&(node, encoding)).copied()
-    }
-}
-
-fn encodings_of(tree: &dyn Tree, nodes: &[&Node], options: &Options) -> Result<Encodings, Error> {
-    let mut encodings = Encodings::default();
-    let work = |(): &mut (), n: usize| {
-        let mut made = Vec::new();
-        let Some(NodeKind::File { key, size: size @ 1..=ENCODED }) = nodes.get(n).map(|node| &node.kind) else {
-            return Ok::<_, Error>(made);
-        };
-        let failed = |error| Error::Io(show(&nodes[n].path).into(), error);
-        let mut bytes = vec![0; *size as usize];
-        tree.read_at(*key, 0, &mut bytes).map_err(failed)?;
-        for encoding in Encoding::ALL.into_iter().skip(1) {
-            let encoded = encode::encode(encoding, &bytes).map_err(failed)?;
-            if encoded.len() < bytes.len() {
-                made.push((encoding, encoded));
-            }
-        }
-        Ok(made)
-    };
-    parallel::ordered(
-        options.threads,
-        nodes.len(),
-        || (),
-        work,
-        |n, made| {
-            for (encoding, bytes) in made {
-                let kind = NodeKind::File { key: OURS | encodings.contents.len() as u64, size: bytes.len() as u64 };
-                encodings.of.insert((n, encoding), nodes.len() + encodings.nodes.len());
-                encodings.nodes.push(Node { path: nodes[n].path.clone(), kind, ..root() });
-                encodings.contents.push(bytes);
-            }
-            Ok(())
-        },
-    )?;
-    Ok(encodings)
-}
-
-/// Marks keys of encodings.
-const OURS: u64 = 1 << 63;
-
-/// A tree, and encodings of its files.
-struct Everything<'a> {
-    tree: &'a dyn Tree,
-    encoded: &'a [Vec<u8>],
-}
-
-impl Tree for Everything<'_> {
-    fn nodes(&self) -> &[Node] {
-        self.tree.nodes()
-    }
-
-    fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
-        if key & OURS == 0 {
-            return self.tree.read_at(key, offset, buffer);
-        }
-        let from = self.encoded.get((key & !OURS) as usize).and_then(|bytes| bytes.get(offset as usize..));
-        let from = from.and_then(|bytes| bytes.get(..buffer.len()));
-        buffer.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
 }

@@ -3,23 +3,24 @@
 use docteur::Content;
 use sha2::{Digest, Sha256};
 
+use crate::Error;
 use crate::error::show;
-use crate::survey::Unique;
-use crate::{Error, Node, Tree};
+use crate::everything::Everything;
+use crate::survey::{Survey, Unique};
 
 /// A part of a content in a segment.
 #[derive(Clone, Copy, Debug)]
 struct Part {
-    unique: usize,
-    piece: usize,
-    offset: u64,
-    len: usize,
+    unique: u32,
+    piece: u32,
 }
 
 /// All segments.
 #[derive(Debug, Default)]
 pub(crate) struct Packed {
-    segments: Vec<Vec<Part>>,
+    parts: Vec<Part>,
+    /// Where the parts of each segment end.
+    ends: Vec<usize>,
     /// Where each content is.
     pub(crate) places: Vec<Content>,
 }
@@ -53,15 +54,15 @@ const SHORTEST: usize = 64 << 10;
 
 /// Puts contents into segments, in an order, class by class. A content that fits a segment is in one; a longer one, which is in the
 /// last class, begins its own, and all its segments but the last are full.
-pub(crate) fn pack(uniques: &[Unique], order: &[usize], classes: &[Class]) -> Result<Packed, Error> {
-    let mut packed = Packed { segments: Vec::new(), places: vec![Content::default(); uniques.len()] };
+pub(crate) fn pack(uniques: &[Unique], order: &[u32], classes: &[Class]) -> Result<Packed, Error> {
+    let mut packed = Packed { places: vec![Content::default(); uniques.len()], ..Packed::default() };
     let mut least = 0;
     for class in classes {
-        let of_class = order.iter().copied().filter(|n| (least..=class.files).contains(&uniques[*n].size));
+        let of_class = order.iter().copied().filter(|n| (least..=class.files).contains(&uniques[*n as usize].size));
         packed.fill(uniques, of_class, class.segment);
         least = class.files.saturating_add(1);
     }
-    match u32::try_from(packed.segments.len()) {
+    match u32::try_from(packed.ends.len()) {
         Ok(_) => Ok(packed),
         Err(_) => Err(Error::TooMuch { what: "the number of segments", limit: u64::from(u32::MAX) }),
     }
@@ -69,56 +70,57 @@ pub(crate) fn pack(uniques: &[Unique], order: &[usize], classes: &[Class]) -> Re
 
 impl Packed {
     /// Adds segments of these contents.
-    fn fill(&mut self, uniques: &[Unique], order: impl Iterator<Item = usize>, segment: usize) {
-        // An empty last segment is never kept.
-        let (mut open, mut used) = (Vec::new(), 0_usize);
+    fn fill(&mut self, uniques: &[Unique], order: impl Iterator<Item = u32>, segment: usize) {
+        let mut used = 0_usize;
         for number in order {
-            let unique = &uniques[number];
-            if unique.size > (segment - used) as u64 && used > 0 {
-                self.segments.push(std::mem::take(&mut open));
+            let size = uniques[number as usize].size;
+            if size > (segment - used) as u64 && used > 0 {
+                self.ends.push(self.parts.len());
                 used = 0;
             }
-            self.places[number] =
-                Content { size: unique.size, segment: self.segments.len() as u32, offset: used as u32 };
-            let mut offset = 0;
-            for piece in 0..unique.pieces.len() {
-                let len = usize::try_from(unique.size - offset).map_or(segment, |left| left.min(segment));
-                open.push(Part { unique: number, piece, offset, len });
-                used += len;
-                offset += len as u64;
+            self.places[number as usize] = Content { size, segment: self.ends.len() as u32, offset: used as u32 };
+            // A content of more than one piece is as long as more than one segment, and these are as long as pieces.
+            for piece in 0..size.div_ceil(segment as u64) {
+                self.parts.push(Part { unique: number, piece: piece as u32 });
+                used += usize::try_from(size - piece * segment as u64).map_or(segment, |left| left.min(segment));
                 if used == segment {
-                    self.segments.push(std::mem::take(&mut open));
+                    self.ends.push(self.parts.len());
                     used = 0;
                 }
             }
         }
-        if !open.is_empty() {
-            self.segments.push(open);
+        if used > 0 {
+            self.ends.push(self.parts.len());
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.segments.len()
+        self.ends.len()
+    }
+
+    fn parts_of(&self, number: usize) -> &[Part] {
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.ends.get(number).and_then(|end| self.parts.get(start..*end)).unwrap_or_default()
     }
 
     /// Reads a segment's bytes into `buffer`; they have to be what the survey saw.
     pub(crate) fn read(
         &self,
         number: usize,
-        tree: &dyn Tree,
-        uniques: &[Unique],
-        nodes: &[&Node],
+        all: &Everything<'_>,
+        survey: &Survey,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Error> {
         buffer.clear();
-        for part in self.segments.get(number).into_iter().flatten() {
-            let unique = &uniques[part.unique];
-            let path = || show(&nodes[unique.node].path);
-            let start = buffer.len();
-            buffer.resize(start + part.len, 0);
+        for part in self.parts_of(number) {
+            let unique = &survey.uniques[part.unique as usize];
+            let path = || show(&all.path(unique.file as usize));
+            let (start, offset) = (buffer.len(), u64::from(part.piece) * survey.segment as u64);
+            let len = usize::try_from(unique.size - offset).map_or(survey.segment, |left| left.min(survey.segment));
+            buffer.resize(start + len, 0);
             let here = &mut buffer[start..];
-            tree.read_at(unique.key, part.offset, here).map_err(|error| Error::Io(path().into(), error))?;
-            if unique.pieces.get(part.piece) != Some(&Sha256::digest(here).into()) {
+            all.read_at(unique.key, offset, here).map_err(|error| Error::Io(path().into(), error))?;
+            if survey.pieces_of(unique).get(part.piece as usize) != Some(&Sha256::digest(here).into()) {
                 return Err(Error::Changed(path()));
             }
         }
@@ -133,15 +135,8 @@ mod tests {
     #[test]
     fn contents_are_in_segments_of_their_class() {
         let sizes = [5 << 20, 1_000, 300_000, 2_000, 262_144, 262_145, 16_384, 16_385, 200_000, 200_000, 1];
-        let unique = |size: u64| Unique {
-            key: 0,
-            node: 0,
-            size,
-            pieces: vec![[0; 32]; size.div_ceil(2 << 20) as usize],
-            sketch: Vec::new(),
-        };
-        let uniques = sizes.map(unique);
-        let order: Vec<_> = (0..uniques.len()).collect();
+        let uniques = sizes.map(|size| Unique { key: 0, size, file: 0, piece: 0 });
+        let order: Vec<_> = (0..uniques.len() as u32).collect();
         let packed = pack(&uniques, &order, &classes(2 << 20)).unwrap();
         let content = |size, segment, offset| Content { size, segment, offset };
         assert_eq!(
@@ -160,8 +155,12 @@ mod tests {
                 content(1, 0, 19_384),
             ]
         );
-        let lens: Vec<usize> = packed.segments.iter().map(|parts| parts.iter().map(|part| part.len).sum()).collect();
-        assert_eq!(lens, [19_385, 478_529, 200_000, 2 << 20, 2 << 20, (1 << 20) + 562_145]);
+        let parts: Vec<Vec<_>> = (0..packed.len())
+            .map(|n| packed.parts_of(n).iter().map(|part| (part.unique, part.piece)).collect())
+            .collect();
+        let first = vec![(1, 0), (3, 0), (6, 0), (10, 0)];
+        let last = vec![(0, 2), (2, 0), (5, 0)];
+        assert_eq!(parts, [first, vec![(4, 0), (7, 0), (8, 0)], vec![(9, 0)], vec![(0, 0)], vec![(0, 1)], last]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use docteur::{Cache, Codec, Content, Defect, Image, Kind, Source, Walk};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::survey::Unique;
+use crate::survey::Survey;
 
 /// Segments are taken over if so many of eight bytes of them are wanted: the others stay in the image for nothing.
 const WANTED: u64 = 6;
@@ -24,14 +24,10 @@ pub(crate) struct Reuse {
     pub(crate) places: HashMap<usize, Content>,
 }
 
-/// Finds what an older image has of `uniques`, whose pieces are of `segment` bytes.
-pub(crate) fn reuse<S: Source<Error = io::Error>>(
-    old: &Image<S>,
-    uniques: &[Unique],
-    segment: usize,
-) -> Result<Reuse, Error> {
-    let mut cache = Cache::new(2 * segment);
-    let found = found(old, &mut cache, uniques, segment)?;
+/// Finds what an older image has of what was surveyed.
+pub(crate) fn reuse<S: Source<Error = io::Error>>(old: &Image<S>, survey: &Survey) -> Result<Reuse, Error> {
+    let mut cache = Cache::new(2 * survey.segment);
+    let found = found(old, &mut cache, survey)?;
     let pieces = (0..old.superblock().segments).map(|n| old.segment(&mut cache, n)).collect::<Result<Vec<_>, _>>()?;
     let full = u64::from(old.superblock().segment_max);
     // How much of each segment is wanted, and whether a content goes on in the next.
@@ -92,9 +88,9 @@ pub(crate) fn text(base: &Stored, stored: &[u8]) -> Result<Vec<u8>, Error> {
 fn found<S: Source<Error = io::Error>>(
     old: &Image<S>,
     cache: &mut Cache,
-    uniques: &[Unique],
-    segment: usize,
+    survey: &Survey,
 ) -> Result<Vec<(Content, usize)>, Error> {
+    let (uniques, segment) = (&survey.uniques, survey.segment);
     let full = u64::from(old.superblock().segment_max);
     let sizes: HashSet<u64> = uniques.iter().map(|unique| unique.size).collect();
     // By their places, so that a segment is decoded once.
@@ -112,7 +108,7 @@ fn found<S: Source<Error = io::Error>>(
     }
     let digest = |pieces: &[[u8; 32]]| <[u8; 32]>::from(Sha256::digest(pieces.as_flattened()));
     let mut wanted: HashMap<_, usize> =
-        uniques.iter().enumerate().map(|(n, unique)| ((unique.size, digest(&unique.pieces)), n)).collect();
+        uniques.iter().enumerate().map(|(n, unique)| ((unique.size, digest(survey.pieces_of(unique))), n)).collect();
     let (mut found, mut buffer) = (Vec::new(), Vec::new());
     for (number, offset, size) in contents {
         let content = Content { size, segment: number, offset };

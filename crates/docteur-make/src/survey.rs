@@ -6,101 +6,138 @@ use std::collections::hash_map::Entry;
 use sha2::{Digest, Sha256};
 
 use crate::error::show;
+use crate::everything::Everything;
 use crate::rolling::windows;
-use crate::{Error, Node, NodeKind, Tree, parallel};
+use crate::{Error, parallel};
 
-/// The most hashes of a sketch.
-pub(crate) const SKETCH: usize = 64;
+/// The most hashes of a sketch, and of all sketches together: very many files have shorter ones.
+const SKETCH: usize = 64;
+const SKETCHES: usize = 8 << 20;
+/// Stands where a sketch has no hash.
+pub(crate) const NO_HASH: u32 = u32::MAX;
+/// Stands where a path has no bytes.
+const NO_BYTES: u32 = u32::MAX;
 
 /// Bytes that one or more files have.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Unique {
     /// The tree's key of the first file that has them.
     pub(crate) key: u64,
-    /// That file, among the sorted nodes.
-    pub(crate) node: usize,
     pub(crate) size: u64,
-    /// SHA-256 of each piece of a segment's length.
-    pub(crate) pieces: Vec<[u8; 32]>,
-    /// The lowest hashes of its windows, ascending.
-    pub(crate) sketch: Vec<u32>,
+    /// That file's number.
+    pub(crate) file: u32,
+    /// Which of the survey's pieces is its first.
+    pub(crate) piece: u32,
 }
 
 /// What all files together have.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     pub(crate) uniques: Vec<Unique>,
-    /// For each node, which of the uniques are its bytes.
-    pub(crate) of_node: Vec<Option<usize>>,
+    /// The longest piece.
+    pub(crate) segment: usize,
+    /// SHA-256 of each piece of each of the uniques.
+    pub(crate) pieces: Vec<[u8; 32]>,
+    /// For each of the uniques the lowest hashes of its windows, ascending: so many places, the last of which may have [`NO_HASH`].
+    pub(crate) sketches: Vec<u32>,
+    pub(crate) sketch: usize,
+    of_file: Vec<u32>,
 }
 
-/// Reads every file once.
+impl Survey {
+    /// Which of the uniques are a file's bytes.
+    pub(crate) fn of(&self, file: usize) -> Option<usize> {
+        self.of_file.get(file).filter(|unique| **unique != NO_BYTES).map(|unique| *unique as usize)
+    }
+
+    /// The hashes of the pieces.
+    pub(crate) fn pieces_of(&self, unique: &Unique) -> &[[u8; 32]] {
+        let count = unique.size.div_ceil(self.segment as u64) as usize;
+        let start = unique.piece as usize;
+        self.pieces.get(start..start + count).unwrap_or_default()
+    }
+}
+
+/// Reads every file once. `progress` gets how many bytes each of them has.
 pub(crate) fn survey(
-    tree: &dyn Tree,
-    nodes: &[&Node],
+    all: &Everything<'_>,
     segment: usize,
     threads: usize,
     mut progress: impl FnMut(u64),
 ) -> Result<Survey, Error> {
-    let files: Vec<(usize, u64, u64)> = nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(n, node)| match node.kind {
-            NodeKind::File { key, size } if size > 0 => Some((n, key, size)),
-            _ => None,
-        })
-        .collect();
-    let mut survey = Survey { uniques: Vec::new(), of_node: vec![None; nodes.len()] };
-    let mut known: HashMap<(u64, Vec<[u8; 32]>), usize> = HashMap::new();
-    let mut by_key: HashMap<u64, usize> = HashMap::new();
-    let mut first: Vec<(usize, u64, u64)> = Vec::new();
-    let mut again = Vec::new();
-    for &(node, key, size) in &files {
-        // Files of one key, such as hard links, are read once.
+    let count = all.count();
+    let mut survey = Survey { segment, of_file: vec![NO_BYTES; count], ..Survey::default() };
+    // Files of one key, such as hard links, are read once.
+    let mut by_key: HashMap<u64, u32> = HashMap::new();
+    let (mut first, mut again) = (Vec::new(), Vec::new());
+    for file in 0..count {
+        let Some((key, 1..)) = all.file(file) else { continue };
         match by_key.entry(key) {
             Entry::Vacant(slot) => {
-                slot.insert(node);
-                first.push((node, key, size));
+                slot.insert(file as u32);
+                first.push(file as u32);
             }
-            Entry::Occupied(slot) => again.push((node, *slot.get())),
+            Entry::Occupied(slot) => again.push((file, *slot.get() as usize)),
         }
     }
+    drop(by_key);
+    let sketched = (SKETCHES / first.len().max(1)).clamp(1, SKETCH);
+    survey.sketch = sketched;
+    survey.sketches.reserve_exact(first.len() * sketched);
+    survey.pieces.reserve_exact(first.len());
     let read = |buffer: &mut Vec<u8>, n: usize| {
-        let Some(&(node, key, size)) = first.get(n) else { return Ok(None) };
-        let failed = |error| Error::Io(show(&nodes[node].path).into(), error);
-        sketch(tree, key, size, segment, buffer).map(|(pieces, sketch)| Some((pieces, sketch))).map_err(failed)
+        let Some((key, size)) = first.get(n).and_then(|file| all.file(*file as usize)) else { return Ok(None) };
+        let failed = |error| Error::Io(show(&all.path(first[n] as usize)).into(), error);
+        sketch(all, key, size, segment, sketched, buffer).map(|read| Some((key, size, read))).map_err(failed)
     };
+    // By a part of a hash over all; where two that differ have the same, the second is taken for another content.
+    let mut known: HashMap<[u8; 16], u32> = HashMap::new();
     parallel::ordered(threads, first.len(), Vec::new, read, |n, result| {
-        if let (Some((pieces, sketch)), Some(&(node, key, size))) = (result, first.get(n)) {
-            let unique = match known.entry((size, pieces.clone())) {
-                Entry::Occupied(slot) => *slot.get(),
-                Entry::Vacant(slot) => {
-                    slot.insert(survey.uniques.len());
-                    survey.uniques.push(Unique { key, node, size, pieces, sketch });
-                    survey.uniques.len() - 1
-                }
-            };
-            survey.of_node[node] = Some(unique);
-            progress(size);
+        let (Some((key, size, (pieces, sketch))), Some(&file)) = (result, first.get(n)) else { return Ok(()) };
+        let mut hash = Sha256::new_with_prefix(size.to_le_bytes());
+        hash.update(pieces.as_flattened());
+        let digest: [u8; 32] = hash.finalize().into();
+        let digest = digest.first_chunk().copied().unwrap_or_default();
+        let known_as = known.get(&digest).copied().filter(|unique| {
+            let unique = &survey.uniques[*unique as usize];
+            unique.size == size && survey.pieces_of(unique) == pieces
+        });
+        let unique = known_as.unwrap_or(survey.uniques.len() as u32);
+        if known_as.is_none() {
+            let piece = u32::try_from(survey.pieces.len());
+            let piece = piece.map_err(|_| Error::TooMuch { what: "the number of pieces", limit: u32::MAX.into() })?;
+            survey.uniques.push(Unique { key, size, file, piece });
+            survey.pieces.extend_from_slice(&pieces);
+            survey.sketches.extend((0..sketched).map(|n| sketch.get(n).copied().unwrap_or(NO_HASH)));
+            known.entry(digest).or_insert(unique);
         }
+        survey.of_file[file as usize] = unique;
+        progress(size);
         Ok(())
     })?;
-    for (node, other) in again {
-        survey.of_node[node] = survey.of_node[other];
+    for (file, other) in again {
+        survey.of_file[file] = survey.of_file[other];
     }
     Ok(survey)
 }
 
 type Sketched = (Vec<[u8; 32]>, Vec<u32>);
 
-fn sketch(tree: &dyn Tree, key: u64, size: u64, segment: usize, buffer: &mut Vec<u8>) -> std::io::Result<Sketched> {
+fn sketch(
+    all: &Everything<'_>,
+    key: u64,
+    size: u64,
+    segment: usize,
+    most: usize,
+    buffer: &mut Vec<u8>,
+) -> std::io::Result<Sketched> {
     let mut pieces = Vec::new();
-    let mut lowest = Lowest { hashes: Vec::with_capacity(4 * SKETCH), bound: u32::MAX };
+    let mut lowest = Lowest { most, hashes: Vec::with_capacity(4 * most), bound: u32::MAX };
     let mut offset = 0;
     while offset < size {
         let len = usize::try_from(size - offset).map_or(segment, |left| left.min(segment));
         buffer.resize(len, 0);
-        tree.read_at(key, offset, buffer)?;
+        all.read_at(key, offset, buffer)?;
         pieces.push(Sha256::digest(&*buffer).into());
         windows(buffer, |_, hash| lowest.push((hash >> 32) as u32));
         offset += len as u64;
@@ -110,6 +147,7 @@ fn sketch(tree: &dyn Tree, key: u64, size: u64, segment: usize, buffer: &mut Vec
 
 /// Keeps the lowest of many numbers.
 struct Lowest {
+    most: usize,
     hashes: Vec<u32>,
     bound: u32,
 }
@@ -119,7 +157,7 @@ impl Lowest {
     fn push(&mut self, hash: u32) {
         if hash < self.bound {
             self.hashes.push(hash);
-            if self.hashes.len() == 4 * SKETCH {
+            if self.hashes.len() == 4 * self.most {
                 self.cut();
             }
         }
@@ -128,15 +166,14 @@ impl Lowest {
     fn cut(&mut self) {
         self.hashes.sort_unstable();
         self.hashes.dedup();
-        self.hashes.truncate(SKETCH);
-        if let (SKETCH, Some(last)) = (self.hashes.len(), self.hashes.last()) {
+        self.hashes.truncate(self.most);
+        if let (true, Some(last)) = (self.hashes.len() == self.most, self.hashes.last()) {
             self.bound = *last;
         }
     }
 
     fn finish(mut self) -> Vec<u32> {
         self.cut();
-        self.hashes.shrink_to_fit();
         self.hashes
     }
 }

@@ -23,6 +23,21 @@ pub struct Node {
     pub media_type: Option<String>,
 }
 
+impl Node {
+    /// A root of which nothing is known.
+    pub(crate) fn root() -> Self {
+        Self {
+            path: Vec::new(),
+            kind: NodeKind::Directory,
+            mode: 0o755,
+            modified: Time::default(),
+            attributes: Vec::new(),
+            link: None,
+            media_type: None,
+        }
+    }
+}
+
 /// What a path of a tree is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeKind {
@@ -41,8 +56,12 @@ pub enum NodeKind {
 
 /// Files and folders with their bytes.
 pub trait Tree: Sync {
-    /// All paths, in any order, with every folder that leads to them. A missing root is made up.
-    fn nodes(&self) -> &[Node];
+    /// How many paths there are, with every folder that leads to them. A missing root is made up.
+    fn count(&self) -> usize;
+
+    /// The path with a number below that. They may stand in any order, but to put them in that of an image takes memory for all their
+    /// names.
+    fn node(&self, number: usize) -> Node;
 
     /// Fills `buffer` with a file's bytes from `offset` on. It is asked for the same bytes three times.
     ///

@@ -74,8 +74,12 @@ impl Writer {
 }
 
 impl Tree for InMemory {
-    fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn node(&self, number: usize) -> Node {
+        self.nodes.get(number).cloned().unwrap_or_else(Node::root)
     }
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use docteur::Metadata;
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
+use crate::nodes::Nodes;
 use crate::{Error, Node, Tree};
 use walk::{Asked, Blob, Found, Open, Origin};
 
@@ -58,8 +59,8 @@ pub struct Git {
     place: PathBuf,
     stores: Vec<gix::ThreadSafeRepository>,
     /// Repositories that no thread uses at the moment, by their number: each has caches of its own.
-    idle: Mutex<Vec<(usize, gix::Repository)>>,
-    nodes: Vec<Node>,
+    idle: Mutex<Vec<(u32, gix::Repository)>>,
+    nodes: Nodes,
     /// The object of each key.
     blobs: Vec<Blob>,
     metadata: Metadata,
@@ -131,7 +132,7 @@ impl Git {
             let mut idle = lock(&self.idle);
             idle.iter().position(|(store, _)| *store == blob.store).map(|at| idle.remove(at).1)
         };
-        let store = || self.stores.get(blob.store).map(of_thread).ok_or(io::ErrorKind::NotFound);
+        let store = || self.stores.get(blob.store as usize).map(of_thread).ok_or(io::ErrorKind::NotFound);
         let repository = idle.map_or_else(store, Ok)?;
         let found = repository.find_object(blob.id).map(|mut object| std::mem::take(&mut object.data));
         let mut idle = lock(&self.idle);
@@ -158,8 +159,12 @@ impl Git {
 }
 
 impl Tree for Git {
-    fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn node(&self, number: usize) -> Node {
+        self.nodes.node(number)
     }
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

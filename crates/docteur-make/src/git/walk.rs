@@ -11,6 +11,7 @@ use super::attributes::Attributes;
 use super::submodules::{Module, Modules};
 use super::{GitOptions, of_thread};
 use crate::error::show;
+use crate::nodes::Nodes;
 use crate::{Error, Node, NodeKind};
 
 /// The longest `.gitattributes` or `.gitmodules`.
@@ -22,7 +23,7 @@ const SUBMODULES: usize = 1_000;
 /// What a revision has.
 #[derive(Default)]
 pub(super) struct Found {
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Nodes,
     pub(super) blobs: Vec<Blob>,
     pub(super) metadata: Metadata,
     /// The repository itself, and those of its submodules.
@@ -32,7 +33,7 @@ pub(super) struct Found {
 /// An object with a file's bytes, and which of the repositories has it.
 #[derive(Clone, Copy)]
 pub(super) struct Blob {
-    pub(super) store: usize,
+    pub(super) store: u32,
     pub(super) id: ObjectId,
     pub(super) size: u64,
 }
@@ -193,7 +194,7 @@ impl Walk<'_, '_> {
     ) -> Result<(), Fault> {
         let repository = level.repository;
         let tree = repository.find_tree(id)?;
-        let entries = tree.decode()?.entries;
+        let mut entries = tree.decode()?.entries;
         let rules = |name: &str, what| {
             let rules = entries.iter().find(|entry| entry.filename == name && entry.mode.is_blob());
             let Some(rules) = rules else { return Ok(None) };
@@ -215,8 +216,9 @@ impl Walk<'_, '_> {
         let (what, limit) = ("the number of paths of a commit", self.options.paths);
         let left = self.left.checked_sub(entries.len() as u64);
         self.left = left.ok_or(Fault::Other(Error::TooMuch { what, limit }))?;
-        // The last one is the first to be taken.
-        for entry in entries.iter().rev() {
+        // Git puts a folder where its name would be with a slash behind it. The last one is the first to be taken.
+        entries.sort_by(|a, b| b.filename.cmp(a.filename));
+        for entry in &entries {
             let below =
                 if path.is_empty() { entry.filename.to_vec() } else { [&path, &b"/"[..], entry.filename].concat() };
             if below.is_empty() || !is_path(&level.whole(&below)) {
@@ -233,7 +235,7 @@ impl Walk<'_, '_> {
             });
         }
         if !path.is_empty() {
-            self.push(level, &path, NodeKind::Directory, 0o755);
+            self.push(level, &path, NodeKind::Directory, 0o755)?;
         }
         Ok(())
     }
@@ -242,7 +244,7 @@ impl Walk<'_, '_> {
         let root = level.whole(&path);
         let key = [b"git.submodule.", root.as_slice()].concat();
         self.found.metadata.0.insert(key, id.to_string().into_bytes());
-        self.push(level, &path, NodeKind::Directory, 0o755);
+        self.push(level, &path, NodeKind::Directory, 0o755)?;
         if !self.options.submodules {
             return Ok(());
         }
@@ -278,22 +280,21 @@ impl Walk<'_, '_> {
                 return Err(Fault::Other(Error::TooMuch { what, limit: MAX_PATH as u64 }));
             }
             let target = std::mem::take(&mut level.repository.find_object(id)?.data);
-            self.push(level, &path, NodeKind::Symlink(target), 0o777);
-            return Ok(());
+            return self.push(level, &path, NodeKind::Symlink(target), 0o777);
         }
         let size = level.repository.find_header(id)?.size();
         let next = self.found.blobs.len() as u64;
         let key = *level.keys.entry(id).or_insert(next);
         if key == next {
-            self.found.blobs.push(Blob { store: level.store, id, size });
+            self.found.blobs.push(Blob { store: level.store as u32, id, size });
         }
         let mode = if kind == EntryKind::BlobExecutable { 0o755 } else { 0o644 };
-        self.push(level, &path, NodeKind::File { key, size }, mode);
-        Ok(())
+        self.push(level, &path, NodeKind::File { key, size }, mode)
     }
 
-    fn push(&mut self, level: &Level<'_>, path: &[u8], kind: NodeKind, mode: u16) {
+    fn push(&mut self, level: &Level<'_>, path: &[u8], kind: NodeKind, mode: u16) -> Result<(), Fault> {
         let (path, modified, attributes) = (level.whole(path), level.time, Vec::new());
-        self.found.nodes.push(Node { path, kind, mode, modified, attributes, link: None, media_type: None });
+        let node = Node { path, kind, mode, modified, attributes, link: None, media_type: None };
+        self.found.nodes.push(node).map_err(Fault::Other)
     }
 }

@@ -22,8 +22,12 @@ pub(crate) struct InMemory {
 }
 
 impl Tree for InMemory {
-    fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn node(&self, number: usize) -> Node {
+        self.nodes[number].clone()
     }
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

@@ -60,7 +60,7 @@ pub struct Time {
 }
 
 /// An extended attribute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attribute {
     /// Its name, with the namespace: `user.comment`.
     pub name: Vec<u8>,
