@@ -12,7 +12,7 @@ use std::time::Instant;
 use device::sim::SimRandom;
 use device::{Ethernet, Listener, Random, Stack};
 use host::{Entropy, Tap};
-use netstack::{Config, DriverError, Netstack};
+use netstack::{Config, DriverError, Limits, Netstack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 const KERNEL: &str = "198.18.255.1/24";
 const OURS: &str = "198.18.255.2/24";
 const CHUNK: usize = 64 * 1024;
+const WINDOW: usize = 1 << 20;
 
 /// A card that loses frames, as many each way, by a sequence that is the same in each run.
 struct Losing {
@@ -87,8 +88,10 @@ fn stack(per_mille: u64) -> Result<(Netstack, JoinHandle<DriverError>), Box<dyn 
     let name = tap.name()?;
     ip(&["address", "add", KERNEL, "dev", &name])?;
     ip(&["link", "set", &name, "up"])?;
+    // Windows as large as the kernel's own: with small ones its sender has nothing to tell a lost retransmission by, and waits for 200 ms.
+    let limits = Limits { receive: WINDOW, send: WINDOW, ..Limits::default() };
     let card = Losing { tap, per_mille, random: SimRandom::new(1) };
-    let (stack, driver) = Netstack::new(card, &Entropy, Config::default().address(OURS.parse()?))?;
+    let (stack, driver) = Netstack::new(card, &Entropy, Config::default().address(OURS.parse()?).limits(limits))?;
     Ok((stack, tokio::spawn(driver)))
 }
 

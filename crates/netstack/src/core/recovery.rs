@@ -20,8 +20,12 @@ use tokio::time::Instant;
 use super::{Core, Known};
 use crate::segment::{Acknowledgement, Pair, Segment};
 
-/// The shortest wait for an answer: timers of drivers and schedulers are not finer.
+/// The shortest wait for an answer of which nothing is known (Linux has as much).
 const SHORTEST: Duration = Duration::from_millis(10);
+/// The shortest wait for a segment that later ones have overtaken: timers are not finer.
+const OVERTAKEN: Duration = Duration::from_millis(1);
+/// How long the news of an open window has to itself, at first.
+const NEWS_ALONE: Duration = Duration::from_millis(2);
 /// How long an acknowledgement of a single segment may be held back (RFC 8985 section 7.2 calls it the worst case).
 const HELD_BACK: Duration = Duration::from_millis(200);
 /// How long a window is closed before it is asked after.
@@ -29,7 +33,7 @@ const CLOSED: Duration = Duration::from_millis(200);
 /// A window that is smaller than one part in so many has a sender wait for more.
 const NARROW: u16 = 4;
 /// How often the news of an open window is said again.
-const NEWS: u32 = 3;
+const NEWS: u32 = 4;
 /// How often in a row an answer is overdue before it is left to smoltcp alone.
 const TRIES: u32 = 5;
 /// Segments that arrive after a lost one before it counts as lost (RFC 6675's DupThresh).
@@ -44,6 +48,8 @@ pub(super) struct Recovery {
     sent: TcpSeqNumber,
     /// Of what arrived out of its turn, the end of the last.
     arrived: TcpSeqNumber,
+    /// When that was more than what is acknowledged, at first.
+    overtaken: Option<Instant>,
     /// What was sent when the first segment that is not acknowledged was sent again.
     again: Option<TcpSeqNumber>,
     /// Bytes of the longest segment.
@@ -70,6 +76,7 @@ impl Recovery {
             acknowledged: at,
             sent: at,
             arrived: at,
+            overtaken: None,
             again: None,
             segment: 1,
             timed: None,
@@ -125,6 +132,12 @@ impl Recovery {
             self.arrived = end;
         }
         if number > self.acknowledged {
+            self.overtaken = None;
+        }
+        if self.arrived > number {
+            self.overtaken.get_or_insert(now);
+        }
+        if number > self.acknowledged {
             self.acknowledged = number;
             self.since = now;
             self.tries = 0;
@@ -164,12 +177,20 @@ impl Recovery {
 
     /// When it is to be said again that the window is open.
     fn opened_due(&self) -> Option<Instant> {
-        self.opened.filter(|(_, tries)| *tries < NEWS).map(|(at, tries)| at + SHORTEST * (1 << tries))
+        self.opened.filter(|(_, tries)| *tries < NEWS).map(|(at, tries)| at + NEWS_ALONE * (1 << tries))
     }
 
     /// When an answer is overdue.
     fn answer_due(&self) -> Option<Instant> {
         let (mean, variation) = self.answer?;
+        // What was overtaken may come within a quarter of that time (RFC 8985 section 6.2), or was sent again and takes all of it.
+        if let Some(overtaken) = self.overtaken
+            && self.tries < TRIES
+            && !self.is_closed()
+        {
+            let wait = (mean + mean / 4).max(OVERTAKEN) * (1 << self.tries);
+            return Some(overtaken.max(self.since) + wait);
+        }
         let mut wait = (mean * 2).max(mean + variation * 4).max(SHORTEST);
         match (self.is_closed(), self.is_waiting()) {
             _ if self.tries >= TRIES => return None,
