@@ -95,6 +95,13 @@ mod tests {
         let firecracker = "reboot=k panic=1 pci=off root=/dev/vda rw \
             virtio_mmio.device=4K@0xd0000000:5 virtio_mmio.device=4K@0xd0001000:6";
         assert_eq!(mmio_devices(firecracker), [device(0xd000_0000, 4096, 5), device(0xd000_1000, 4096, 6)]);
+        // Firecracker of ACPI's days, with the options of `docs/unikernel/firecracker.json`, a disk, a card and a source of entropy
+        let firecracker = "--ipv4 172.16.0.2/24 --gateway 172.16.0.1 --admin-listen [::]:9000 virtio_mmio.device=4K@0xc0001000:5 \
+            virtio_mmio.device=4K@0xc0002000:6 virtio_mmio.device=4K@0xc0003000:7";
+        let three = [(0xc000_1000, 5), (0xc000_2000, 6), (0xc000_3000, 7)];
+        assert_eq!(mmio_devices(firecracker), three.map(|(start, interrupt)| device(start, 4096, interrupt)));
+        let words = ["--ipv4", "172.16.0.2/24", "--gateway", "172.16.0.1", "--admin-listen", "[::]:9000"];
+        assert_eq!(arguments(firecracker), words);
         for wrong in ["512@:5", "@0x1:5", "512@0x1", "512@0x1:x", "0x@0x1:5", "9@0xffffffffffffffff:1"] {
             assert_eq!(mmio_devices(&format!("virtio_mmio.device={wrong}")), [], "{wrong}");
         }

@@ -14,7 +14,7 @@ use crate::http;
 const LONG: Duration = Duration::from_secs(120);
 
 /// The image under test.
-fn image() -> PathBuf {
+pub(crate) fn image() -> PathBuf {
     std::env::var_os("PASTEUR_UNIKERNEL")
         .expect("PASTEUR_UNIKERNEL does not name the image; `cargo xtask test` builds it and sets it")
         .into()
@@ -22,21 +22,24 @@ fn image() -> PathBuf {
 
 /// What a machine is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) kind: &'static str,
-    pub(crate) memory: &'static str,
+pub(crate) struct Setup<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) memory: &'a str,
     pub(crate) line: String,
     /// Each with its serial and QEMU's words about its file.
-    pub(crate) disks: Vec<(&'static str, String)>,
-    pub(crate) card: bool,
+    pub(crate) disks: Vec<(&'a str, String)>,
+    /// Whether the disks tell their serials.
+    pub(crate) serials: bool,
+    /// QEMU's words about the networks, each of a card's. The ports of the first of the kind `user` lead here.
+    pub(crate) cards: Vec<String>,
 }
 
-impl Setup {
+impl Setup<'_> {
     /// A microvm with this store, of 64 MiB.
     pub(crate) fn new(store: &Path) -> Self {
         let disks = vec![("store", format!("format=raw,file={}", store.display()))];
         let line = String::from("--admin-listen [::]:9000");
-        Self { kind: "microvm", memory: "64M", line, disks, card: true }
+        Self { kind: "microvm", memory: "64M", line, disks, serials: true, cards: vec![String::from("user")] }
     }
 
     pub(crate) fn words(mut self, more: &str) -> Self {
@@ -55,23 +58,17 @@ impl Setup {
         qemu.args(["-device", &format!("virtio-rng-{bus}")]);
         for (name, file) in &self.disks {
             qemu.args(["-drive", &format!("if=none,id={name},{file}")]);
-            qemu.args(["-device", &format!("virtio-blk-{bus},drive={name},serial={name}")]);
+            let serial = if self.serials { format!(",serial={name}") } else { String::new() };
+            qemu.args(["-device", &format!("virtio-blk-{bus},drive={name}{serial}")]);
         }
-        if self.card {
-            let to = format!("hostfwd=tcp:127.0.0.1:{public}-:80,hostfwd=tcp:127.0.0.1:{admin}-:9000");
-            qemu.args(["-netdev", &format!("user,id=net,{to}")]);
-            qemu.args(["-device", &format!("virtio-net-{bus},netdev=net")]);
+        let mut to = Some(format!(",hostfwd=tcp:127.0.0.1:{public}-:80,hostfwd=tcp:127.0.0.1:{admin}-:9000"));
+        for (index, net) in self.cards.iter().enumerate() {
+            let to = to.take_if(|_| net.starts_with("user")).unwrap_or_default();
+            qemu.args(["-netdev", &format!("{net},id=net{index}{to}")]);
+            qemu.args(["-device", &format!("virtio-net-{bus},netdev=net{index},mac=52:54:00:00:00:{index:02x}")]);
         }
         qemu.arg("-kernel").arg(image());
-        let mut child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = Arc::new(Said::default());
-        for stream in
-            [child.stdout.take().map(|s| Box::new(s) as Stream), child.stderr.take().map(|s| Box::new(s) as _)]
-        {
-            let said = Arc::clone(&said);
-            std::thread::spawn(move || said.follow(stream.unwrap()));
-        }
-        Machine { child, said, public, admin }
+        Machine::of(qemu, public, admin)
     }
 
     /// A machine that serves.
@@ -134,6 +131,19 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// A machine whose monitor is started here.
+    pub(crate) fn of(mut monitor: Command, public: u16, admin: u16) -> Self {
+        let mut child = monitor.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Said::default());
+        for stream in
+            [child.stdout.take().map(|s| Box::new(s) as Stream), child.stderr.take().map(|s| Box::new(s) as _)]
+        {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || said.follow(stream.unwrap()));
+        }
+        Self { child, said, public, admin }
+    }
+
     /// Everything that the console and QEMU have said.
     pub(crate) fn said(&self) -> String {
         self.said.text.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
@@ -186,6 +196,6 @@ pub(crate) fn blank(folder: &Path, name: &str, len: u64) -> PathBuf {
     path
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -4,6 +4,7 @@
 #![cfg(not(target_os = "hermit"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics where it fails")]
 
+mod files;
 mod http;
 mod machine;
 mod pastes;

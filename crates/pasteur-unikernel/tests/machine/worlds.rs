@@ -28,7 +28,7 @@ fn needs_qemu_what_is_missing_is_told() {
     let setup = Setup::new(&blank(folder.path(), "store", 8 << 20));
     let (said, status) = Setup { disks: Vec::new(), ..setup.clone() }.fails();
     assert!(said.contains("store") && status == 103, "{status}: {said}");
-    let (said, status) = Setup { card: false, ..setup.clone() }.fails();
+    let (said, status) = Setup { cards: Vec::new(), ..setup.clone() }.fails();
     assert!(said.contains("net") && status == 103, "{status}: {said}");
     let (said, status) = Setup { memory: "8M", ..setup }.fails();
     assert!(said.contains("memory") && matches!(status, 100 | 102), "{status}: {said}");
