@@ -51,6 +51,7 @@ impl fmt::Display for Cidr {
 pub struct Config {
     pub(crate) addresses: Vec<Cidr>,
     pub(crate) dhcp: bool,
+    pub(crate) slaac: bool,
     pub(crate) gateway4: Option<Ipv4Addr>,
     pub(crate) gateway6: Option<Ipv6Addr>,
     pub(crate) limits: Limits,
@@ -75,6 +76,15 @@ impl Config {
     #[must_use]
     pub fn dhcp(mut self) -> Self {
         self.dhcp = true;
+        self
+    }
+
+    /// With addresses of IPv6 that follow from the card's own address (RFC 4862): one of the link, and one in each of the first two
+    /// networks of 64 bits that routers advertise, with these routers, beside what is given here. They go when what was advertised is over.
+    /// Nobody is asked whether he has one of them already.
+    #[must_use]
+    pub fn slaac(mut self) -> Self {
+        self.slaac = true;
         self
     }
 

@@ -84,13 +84,13 @@ impl Netstack {
         Ok(flow)
     }
 
-    /// The addresses that the stack has now: those it was given, and one that a DHCP server has.
+    /// The addresses that the stack has now: those it was given, one of a DHCP server, and those of SLAAC.
     #[must_use]
     pub fn addresses(&self) -> Vec<Cidr> {
         core::lock(&self.core).addresses()
     }
 
-    /// Waits until there is an address, as by DHCP. There is none where the card failed.
+    /// Waits until there is an address, as by DHCP, that leads further than the link. There is none where the card failed.
     pub async fn addressed(&self) -> Vec<Cidr> {
         poll_fn(|cx| core::lock(&self.core).poll_addressed(cx)).await
     }

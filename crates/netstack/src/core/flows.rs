@@ -24,6 +24,10 @@ impl Core {
         }
         let source = self.interface.get_source_address(&to.ip().into()).filter(|source| !source.is_unspecified());
         let source: IpAddr = source.ok_or(io::ErrorKind::NetworkUnreachable)?.into();
+        // From an address of the link nobody is heard beyond it.
+        if is_of_link(source) && !is_of_link(to.ip()) {
+            return Err(io::ErrorKind::NetworkUnreachable.into());
+        }
         let from = self.free_port(source, to)?;
         let mut socket = self.new_socket();
         let remote = IpEndpoint::from(to);
@@ -144,4 +148,8 @@ impl Core {
             self.kick();
         }
     }
+}
+
+fn is_of_link(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

@@ -36,6 +36,11 @@ impl Core {
                 self.interface.routes_mut().remove_default_ipv4_route();
             }
         }
+        self.tell_addressed();
+    }
+
+    /// Has those look who wait for an address.
+    pub(super) fn tell_addressed(&mut self) {
         for waker in self.addressed.drain(..) {
             waker.wake();
         }
@@ -47,9 +52,8 @@ impl Core {
     }
 
     pub(crate) fn poll_addressed(&mut self, cx: &Context<'_>) -> Poll<Vec<Cidr>> {
-        let addresses = self.addresses();
-        if !addresses.is_empty() || self.failed {
-            return Poll::Ready(addresses);
+        if self.interface.ip_addrs().iter().any(|address| Some(*address) != self.link) || self.failed {
+            return Poll::Ready(self.addresses());
         }
         if !self.addressed.iter().any(|waker| waker.will_wake(cx.waker())) {
             self.addressed.push(cx.waker().clone());

@@ -3,6 +3,7 @@
 mod flows;
 mod lease;
 mod recovery;
+mod slaac;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -56,6 +57,10 @@ pub(crate) struct Core {
     dhcp: Option<SocketHandle>,
     /// The address that came by DHCP.
     leased: Option<IpCidr>,
+    /// The address of IPv6 that leads no further than the link, where there is SLAAC.
+    link: Option<IpCidr>,
+    /// When smoltcp last took over what routers advertise.
+    advertised: Moment,
     /// Who waits for an address.
     addressed: Vec<Waker>,
     orphans: Vec<Orphan>,
@@ -126,8 +131,11 @@ impl Core {
         let begun = Instant::now();
         let mut setting = InterfaceConfig::new(EthernetAddress(wire.mac()).into());
         setting.random_seed = seed;
+        setting.slaac = config.slaac;
+        let link = config.slaac.then(|| slaac::link_address(setting.hardware_addr)).flatten();
         let mut interface = Interface::new(setting, &mut wire, Moment::ZERO);
         interface.update_ip_addrs(|addresses| {
+            let _ = link.map(|link| addresses.push(link));
             for cidr in &config.addresses {
                 // There is room for as many as a configuration takes.
                 let _ = addresses.push(IpCidr::new(cidr.address.into(), cidr.prefix));
@@ -146,6 +154,8 @@ impl Core {
             sockets,
             dhcp,
             leased: None,
+            link,
+            advertised: Moment::ZERO,
             addressed: Vec::new(),
             wire,
             begun,
@@ -178,6 +188,7 @@ impl Core {
         self.driver = Some(waker.clone());
         self.wire.flush()?;
         self.interface.poll_maintenance(moment);
+        self.settle_advertised();
         let mut received = 0;
         while received < BUDGET {
             let Some(frame) = self.wire.receive()? else { break };
@@ -200,6 +211,7 @@ impl Core {
         self.wire.register(waker);
         let wait =
             self.interface.poll_delay(moment, &self.sockets).map(|wait| Duration::from_micros(wait.total_micros()));
+        let wait = if self.link.is_some() { slaac::wait(wait) } else { wait };
         let look = (!self.orphans.is_empty() || !self.finishing.is_empty()).then_some(LOOK);
         let wait = [wait, look, self.next_alarm(now)].into_iter().flatten().min();
         Ok(Step { more: received == BUDGET, blocked: self.wire.is_blocked(), wait })
