@@ -95,6 +95,11 @@ impl Netstack {
         poll_fn(|cx| core::lock(&self.core).poll_addressed(cx)).await
     }
 
+    /// Waits until the addresses are others than these, and gives them. They change with DHCP and SLAAC alone.
+    pub async fn addresses_other_than(&self, known: &[Cidr]) -> Vec<Cidr> {
+        poll_fn(|cx| core::lock(&self.core).poll_other_addresses(known, cx)).await
+    }
+
     /// How many sockets there are: flows in use, on their way in, and on their way out.
     #[must_use]
     pub fn sockets(&self) -> usize {

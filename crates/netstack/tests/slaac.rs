@@ -106,6 +106,12 @@ async fn an_advertised_network_gives_an_address_until_it_is_over() {
     advertise(&mut other, ROUTER, 255, 600);
     seconds(2).await;
     assert_eq!(waiting.await.unwrap(), cidrs(&[LINK, ADDRESS]));
+    let others = stack.addresses_other_than(&cidrs(&[LINK])).await;
+    assert_eq!(others, cidrs(&[LINK, ADDRESS]));
+    let gone = tokio::spawn({
+        let stack = stack.clone();
+        async move { stack.addresses_other_than(&others).await }
+    });
     came(&mut other);
     // The router leads out.
     let far = tokio::spawn({
@@ -125,7 +131,9 @@ async fn an_advertised_network_gives_an_address_until_it_is_over() {
         assert_eq!(stack.addresses(), cidrs(&[LINK, ADDRESS]));
     }
     // And goes.
+    assert!(!gone.is_finished());
     seconds(700).await;
+    assert_eq!(gone.await.unwrap(), cidrs(&[LINK]));
     assert_eq!(stack.addresses(), cidrs(&[LINK]));
     let error = stack.connect("[2001:db8:ffff::1]:80".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::NetworkUnreachable, "{error}");

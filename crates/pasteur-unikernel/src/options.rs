@@ -21,10 +21,10 @@ pub(crate) struct Arguments {
     pub(crate) cache_given: bool,
 }
 
-/// How the machine is reached. Without an address, it asks a DHCP server for one.
+/// How the machine is reached. Without an address, it asks a DHCP server and routers for some.
 #[derive(Args, Debug)]
 pub(crate) struct NetworkOptions {
-    /// The machine's IPv4 addresses, each with its network, as 10.0.0.2/24 [default: one by DHCP]
+    /// The machine's IPv4 addresses, each with its network, as 10.0.0.2/24
     #[arg(long, value_name = "ADDRESS/PREFIX", value_delimiter = ',', value_parser = ipv4)]
     pub(crate) ipv4: Vec<Cidr>,
     /// The machine's IPv6 addresses, each with its network, as fd00::2/64
@@ -33,9 +33,12 @@ pub(crate) struct NetworkOptions {
     /// The routers that lead to other networks, one of IPv4 and one of IPv6
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(crate) gateway: Vec<IpAddr>,
-    /// Ask a DHCP server for an address, beside those given
+    /// Ask a DHCP server for an IPv4 address, beside those given
     #[arg(long)]
     pub(crate) dhcp: bool,
+    /// Have IPv6 addresses in the networks that routers advertise, beside those given
+    #[arg(long)]
+    pub(crate) slaac: bool,
 }
 
 /// Reads a command line.
@@ -64,7 +67,9 @@ impl NetworkOptions {
         let mut config =
             self.ipv4.iter().chain(&self.ipv6).fold(Network::default(), |config, address| config.address(*address));
         config = self.gateway.iter().fold(config, |config, router| config.gateway(*router));
-        if self.dhcp || (self.ipv4.is_empty() && self.ipv6.is_empty()) { config.dhcp() } else { config }
+        let none = self.ipv4.is_empty() && self.ipv6.is_empty() && !self.dhcp && !self.slaac;
+        let config = if self.dhcp || none { config.dhcp() } else { config };
+        if self.slaac || none { config.slaac() } else { config }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The application in the world of the library operating system: the devices that the manifest declares fill its seams.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -84,26 +85,36 @@ fn site() -> Result<Site, Failure> {
     Site::open(image).map_err(Failure::Site)
 }
 
-/// Tells where the server listens, once the machine has an address.
+/// Tells where the server listens, whenever the machine has other addresses.
 async fn announce(stack: Netstack, ready: Ready) {
-    let addresses = stack.addressed().await;
     let scheme = if ready.tls { "https" } else { "http" };
-    for (what, scheme, places) in [
+    let listeners = [
         ("listening", scheme, &ready.listen),
         ("redirecting", "http", &ready.redirect),
         ("admin listening", "http", &ready.admin),
-    ] {
-        for place in places {
-            match place {
-                Place::Ip(at) if at.ip().is_unspecified() => {
-                    let reached =
-                        addresses.iter().map(netstack::Cidr::address).filter(|ip| at.is_ipv6() || ip.is_ipv4());
-                    for ip in reached {
-                        println!("{what} on {scheme}://{}", std::net::SocketAddr::new(ip, at.port()));
+    ];
+    let mut known = Vec::new();
+    loop {
+        let addresses = stack.addresses_other_than(&known).await;
+        for (what, scheme, places) in listeners {
+            for place in places {
+                match place {
+                    Place::Ip(at) if at.ip().is_unspecified() => {
+                        let new = addresses.iter().filter(|cidr| !known.contains(*cidr)).map(netstack::Cidr::address);
+                        for ip in new.filter(|ip| is_reached(*ip) && (at.is_ipv6() || ip.is_ipv4())) {
+                            println!("{what} on {scheme}://{}", std::net::SocketAddr::new(ip, at.port()));
+                        }
                     }
+                    other if known.is_empty() => println!("{what} on {scheme}://{other}"),
+                    _ => {}
                 }
-                other => println!("{what} on {scheme}://{other}"),
             }
         }
+        known = addresses;
     }
+}
+
+/// Whether an address can stand in a URL: one of the link needs the name of a card beside it.
+fn is_reached(address: IpAddr) -> bool {
+    !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

@@ -55,9 +55,22 @@ impl Core {
         if self.interface.ip_addrs().iter().any(|address| Some(*address) != self.link) || self.failed {
             return Poll::Ready(self.addresses());
         }
+        self.register_addressed(cx);
+        Poll::Pending
+    }
+
+    pub(crate) fn poll_other_addresses(&mut self, known: &[Cidr], cx: &Context<'_>) -> Poll<Vec<Cidr>> {
+        let addresses = self.addresses();
+        if addresses != known {
+            return Poll::Ready(addresses);
+        }
+        self.register_addressed(cx);
+        Poll::Pending
+    }
+
+    fn register_addressed(&mut self, cx: &Context<'_>) {
         if !self.addressed.iter().any(|waker| waker.will_wake(cx.waker())) {
             self.addressed.push(cx.waker().clone());
         }
-        Poll::Pending
     }
 }

@@ -104,3 +104,14 @@ fn needs_qemu_a_failing_disk_is_told_and_survived() {
     assert_eq!(get(folder, &at(&kept, &machine.origin())), "kept");
     machine.stop();
 }
+
+#[test]
+fn needs_qemu_addresses_come_by_dhcp_and_from_routers() {
+    let folder = tempfile::tempdir().unwrap();
+    let cards = vec![String::from("user,ipv4=on,net=172.16.9.0/24,ipv6=on,ipv6-net=fd00:5061::/64")];
+    let machine = Setup { cards, ..Setup::new(&blank(folder.path(), "store", 8 << 20)) }.boot();
+    machine.until("listening on http://172.16.9.15:80");
+    machine.until("listening on http://[fd00:5061::");
+    assert!(!machine.said().contains("[fe80:"), "{}", machine.said());
+    machine.stop();
+}
