@@ -16,7 +16,17 @@ const TOOLS: [(&str, &[(&str, &str)]); 10] = [
     ("chromium", &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")]),
     (
         "clients",
-        &[("curl", "curl"), ("openssl", "openssl"), ("h2load", "nghttp2-client"), ("nghttp", "nghttp2-client")],
+        &[
+            ("curl", "curl"),
+            ("openssl", "openssl"),
+            ("h2load", "nghttp2-client"),
+            ("nghttp", "nghttp2-client"),
+            ("wrk", "wrk"),
+            ("testssl", "testssl.sh"),
+            // Libraries for Debian's Python, each known by a file of it.
+            ("/usr/lib/python3/dist-packages/httpx/__init__.py", "python3-httpx"),
+            ("/usr/lib/python3/dist-packages/h2/__init__.py", "python3-h2"),
+        ],
     ),
     (
         "peers",

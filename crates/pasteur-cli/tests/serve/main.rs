@@ -3,6 +3,7 @@
 
 mod acme;
 mod authority;
+mod clients;
 mod configuration;
 mod h3;
 mod places;
