@@ -4,9 +4,13 @@
 #![cfg(not(target_os = "hermit"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics where it fails")]
 
+mod chance;
+mod client;
 mod files;
 mod http;
 mod machine;
+mod nbd;
 mod pastes;
+mod power;
 mod program;
 mod worlds;
