@@ -69,6 +69,7 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     let sockets = Sockets::new().with_passed();
     if config.tls.is_some() && !options.no_h3 {
         config.datagrams = Some(Arc::new(sockets.clone()));
+        config.h3_port = options.h3_port;
     }
     let clock = Arc::new(SystemClock::new());
     let fresh = Fresh::default();

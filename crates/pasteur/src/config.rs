@@ -18,6 +18,9 @@ pub struct Config {
     /// What binds the sockets of HTTP/3, which is served at the ports that speak TLS; `None` where it is not.
     #[cfg(feature = "h3")]
     pub datagrams: Option<Arc<dyn paf::http::Datagrams>>,
+    /// The port by UDP at which clients are told to find HTTP/3; `None` is the one listened at, and 0 tells them of none.
+    #[cfg(feature = "h3")]
+    pub h3_port: Option<u16>,
     /// Where plain HTTP is answered with the same address under TLS; of use with `tls` alone.
     pub redirect_listen: Vec<Place>,
     /// Where metrics and readiness are told; not for the public.
@@ -74,6 +77,8 @@ impl Default for Config {
             tls: None,
             #[cfg(feature = "h3")]
             datagrams: None,
+            #[cfg(feature = "h3")]
+            h3_port: None,
             redirect_listen: Vec::new(),
             admin_listen: Vec::new(),
             stop_by_admin: false,

@@ -90,6 +90,8 @@ impl Options {
             tls: None,
             #[cfg(feature = "h3")]
             datagrams: None,
+            #[cfg(feature = "h3")]
+            h3_port: None,
             redirect_listen: self.redirect_http.clone(),
             admin_listen: self.admin_listen.clone(),
             stop_by_admin: false,

@@ -94,7 +94,7 @@ pub async fn serve<K: Stack, S: Store>(
     let (admin_at, admin_listeners) = listen(stack, &config.admin_listen).await?;
     let tls = config.tls.clone();
     #[cfg(feature = "h3")]
-    let datagrams = config.datagrams.clone();
+    let (datagrams, h3_port) = (config.datagrams.clone(), config.h3_port);
 
     let sweep_every = config.sweep_every;
     let proxies = config.proxy_protocol.clone();
@@ -114,7 +114,7 @@ pub async fn serve<K: Stack, S: Store>(
     let mut public = JoinSet::new();
     #[cfg(feature = "h3")]
     let (services, without_h3) =
-        beside_tls(&service, tls.as_ref(), datagrams.as_deref(), &listen_at, &control.stop, &mut public)?;
+        beside_tls(&service, tls.as_ref(), datagrams.as_deref(), h3_port, &listen_at, &control.stop, &mut public)?;
     #[cfg(not(feature = "h3"))]
     let services = vec![service; listeners.len()];
     for (service, listener) in services.into_iter().zip(listeners) {
@@ -170,13 +170,14 @@ async fn listen<K: Stack>(stack: &K, places: &[Place]) -> Result<(Vec<Place>, Ve
 #[cfg(feature = "h3")]
 type Without = Vec<(SocketAddr, std::io::ErrorKind)>;
 
-/// Serves HTTP/3 at each of `places` that speaks TLS. Gives the service for each place, which tells of it, and where there is none:
-/// there, the rest is served all the same.
+/// Serves HTTP/3 at each of `places` that speaks TLS. Gives the service for each place, which tells of it at `port` (that of the place
+/// unless there is one, and nothing where it is 0), and where there is none: there, the rest is served all the same.
 #[cfg(feature = "h3")]
 fn beside_tls<H: paf::http::Handler>(
     service: &Service<H>,
     tls: Option<&Tls>,
     datagrams: Option<&dyn paf::http::Datagrams>,
+    port: Option<u16>,
     places: &[Place],
     stop: &Stop,
     public: &mut JoinSet<()>,
@@ -188,7 +189,10 @@ fn beside_tls<H: paf::http::Handler>(
             match datagrams.bind(*address) {
                 Ok(socket) => {
                     public.spawn(paf::serve_h3(service.h3(tls)?, socket, stop.clone()));
-                    service = service.advertise_h3(address.port());
+                    match port.unwrap_or(address.port()) {
+                        0 => {}
+                        port => service = service.advertise_h3(port),
+                    }
                 }
                 Err(error) => without.push((*address, error.kind())),
             }

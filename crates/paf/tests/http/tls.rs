@@ -9,10 +9,11 @@ use paf::tls::{Clients, Identity, TlsError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::world::{Client, World, settle};
+use crate::world::{Client, World, router, settle};
 
 type Flow = TlsStream<Box<dyn device::Flow>>;
 
@@ -62,6 +63,30 @@ impl Authority {
 async fn connect(world: &World, config: &Arc<ClientConfig>, name: &str) -> std::io::Result<Flow> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::clone(config)).connect(name, world.connect().flow).await
+}
+
+/// Where HTTP/3 is, is told to whom it serves: who comes by TLS, and by no proxy.
+#[tokio::test(start_paused = true)]
+async fn http3_is_told_of_to_those_who_can_reach_it() {
+    let authority = Authority::new();
+    let service = paf::alpn(router(), Limits::default(), &authority.tls(&[&["a.test"]])).unwrap();
+    let world = World::run(service.behind(&["10.0.0.0/8".parse().unwrap()]).advertise_h3(8443));
+    let config = Arc::new(authority.client(rustls::ALL_VERSIONS));
+    for (from, header) in [
+        ("203.0.113.5", &b""[..]),
+        ("10.0.0.1", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x7f\0\0\x01\x10\0\0\x50"),
+    ] {
+        let mut flow = world.connect_from(from).flow;
+        flow.write_all(header).await.unwrap();
+        let name = ServerName::try_from("a.test").unwrap();
+        let flow = TlsConnector::from(Arc::clone(&config)).connect(name, flow).await.unwrap();
+        let mut client = Client { flow: Box::new(flow) };
+        client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        let said = client.rest().await;
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+        assert_eq!(said.contains("alt-svc: h3=\":8443\"; ma=86400\r\n"), header.is_empty(), "{said}");
+    }
+    world.end().await;
 }
 
 /// What `path` says over HTTP/1.1.

@@ -40,6 +40,9 @@ pub(crate) struct ServeOptions {
     /// Serve no HTTP/3, which is served by UDP at every port that speaks TLS
     #[arg(long, env = "PASTEUR_NO_H3", action = ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) no_h3: bool,
+    /// The port by UDP at which clients find HTTP/3, where a router or a container maps another one to that of `--listen`; 0 tells them of none [default: that of `--listen`]
+    #[arg(long, env = "PASTEUR_H3_PORT", value_name = "NUMBER", conflicts_with = "no_h3")]
+    pub(crate) h3_port: Option<u16>,
     /// The file that holds the pastes; made if it is not there
     #[arg(long, env = "PASTEUR_STORE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) store: Option<PathBuf>,

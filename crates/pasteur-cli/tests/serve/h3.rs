@@ -88,9 +88,16 @@ fn needs_clients_answers_by_tls_tell_of_http3_where_there_is_some() {
     let port = server.addresses[0].rsplit_once(':').unwrap().1.to_owned();
     assert!(head(&server).contains(&format!("\nalt-svc: h3=\":{port}\"; ma=86400\r\n")), "{}", head(&server));
     server.end();
-    let server = place.start(&[&options[..], &["--no-h3"]].concat());
-    assert!(!head(&server).contains("alt-svc"));
+    // Where a port is mapped, clients are told the one that they can reach.
+    let server = place.start(&[&options[..], &["--h3-port", "443"]].concat());
+    assert!(head(&server).contains("\nalt-svc: h3=\":443\"; ma=86400\r\n"), "{}", head(&server));
     server.end();
+    for silent in [&["--no-h3"][..], &["--h3-port", "0"]] {
+        let server = place.start(&[&options[..], silent].concat());
+        let head = head(&server);
+        assert!(head.starts_with("HTTP/2 200") && !head.contains("alt-svc"), "{head}");
+        server.end();
+    }
 }
 
 #[test]
