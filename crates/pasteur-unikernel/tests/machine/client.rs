@@ -46,10 +46,11 @@ fn bearer(token: &Token) -> String {
     format!("authorization: Bearer {}", token.encode().as_str())
 }
 
-/// The answer, which is one of these.
-fn one_of(answer: Answer, statuses: &[u16], what: &str) -> Answer {
-    assert!(statuses.contains(&answer.status), "{what}: {} {}", answer.head, String::from_utf8_lossy(&answer.body));
-    answer
+/// The answer, which is one of these; a server that says that it failed has not answered.
+fn one_of(answer: Answer, statuses: &[u16], what: &str) -> Option<Answer> {
+    let known = statuses.contains(&answer.status) || answer.status >= 500;
+    assert!(known, "{what}: {} {}", answer.head, String::from_utf8_lossy(&answer.body));
+    (answer.status < 500).then_some(answer)
 }
 
 impl Paste {
@@ -76,7 +77,7 @@ impl Paste {
         }
         form.extend(b"--frontier--\r\n");
         let kind = String::from("content-type: multipart/form-data; boundary=frontier");
-        let answer = one_of(to.ask("POST", path::PASTES, &[kind], &form)?, &[201], "a creation");
+        let answer = one_of(to.ask("POST", path::PASTES, &[kind], &form)?, &[201], "a creation")?;
         let Created { id, delete_token: delete, .. } = serde_json::from_slice(&answer.body).unwrap();
         Some(Self { id, read, delete, burn, size, fate: Fate::Open })
     }
@@ -90,19 +91,26 @@ impl Paste {
         assert!(answer.body == content(&self.read, self.size), "a byte of {self:?} is another");
     }
 
+    /// Reads it, if that goes.
+    pub(crate) fn peek(&self, to: &mut Connection) {
+        if let Some(answer) = self.get(to, &self.read).filter(|answer| answer.status == 200) {
+            self.whole(&answer);
+        }
+    }
+
     /// Goes on with it: it is claimed and burnt, or deleted. `None` where no answer came.
     pub(crate) fn end(&mut self, to: &mut Connection) -> Option<()> {
         let this = path::paste(&self.id);
         match (&self.fate, self.burn) {
             (Fate::Open, false) => {
                 self.fate = Fate::Deleting;
-                one_of(to.ask("DELETE", &this, &[bearer(&self.delete)], &[])?, &[200, 204], "a deletion");
+                one_of(to.ask("DELETE", &this, &[bearer(&self.delete)], &[])?, &[200, 204], "a deletion")?;
                 self.fate = Fate::Gone(404);
             }
             (Fate::Open, true) => {
                 self.fate = Fate::Claiming;
                 let head = [bearer(&self.read)];
-                let answer = one_of(to.ask("POST", &path::claim(&self.id), &head, &[])?, &[200], "a claim");
+                let answer = one_of(to.ask("POST", &path::claim(&self.id), &head, &[])?, &[200], "a claim")?;
                 let Claimed { lease, .. } = serde_json::from_slice(&answer.body).unwrap();
                 self.fate = Fate::Claimed(lease);
             }
@@ -110,7 +118,7 @@ impl Paste {
                 let lease = lease.clone();
                 let head = [bearer(&lease)];
                 self.fate = Fate::Burning(lease);
-                one_of(to.ask("DELETE", &this, &head, &[])?, &[200, 204], "a burning");
+                one_of(to.ask("DELETE", &this, &head, &[])?, &[200, 204], "a burning")?;
                 self.fate = Fate::Gone(410);
             }
             _ => {}

@@ -32,6 +32,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) serials: bool,
     /// QEMU's words about the networks, each of a card's. The ports of the first of the kind `user` lead here.
     pub(crate) cards: Vec<String>,
+    /// Whether there is a source of entropy.
+    pub(crate) entropy: bool,
 }
 
 impl Setup<'_> {
@@ -39,7 +41,15 @@ impl Setup<'_> {
     pub(crate) fn new(store: &Path) -> Self {
         let disks = vec![("store", format!("format=raw,file={}", store.display()))];
         let line = String::from("--admin-listen [::]:9000");
-        Self { kind: "microvm", memory: "64M", line, disks, serials: true, cards: vec![String::from("user")] }
+        Self {
+            kind: "microvm",
+            memory: "64M",
+            line,
+            disks,
+            serials: true,
+            cards: vec![String::from("user")],
+            entropy: true,
+        }
     }
 
     pub(crate) fn words(mut self, more: &str) -> Self {
@@ -54,8 +64,11 @@ impl Setup<'_> {
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
         qemu.args(["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
-        qemu.args(["-machine", self.kind, "-cpu", "max", "-m", self.memory, "-append", &self.line]);
-        qemu.args(["-device", &format!("virtio-rng-{bus}")]);
+        let processor = if self.entropy { "max" } else { "max,-rdrand,-rdseed" };
+        qemu.args(["-machine", self.kind, "-cpu", processor, "-m", self.memory, "-append", &self.line]);
+        if self.entropy {
+            qemu.args(["-device", &format!("virtio-rng-{bus}")]);
+        }
         for (name, file) in &self.disks {
             qemu.args(["-drive", &format!("if=none,id={name},{file}")]);
             let serial = if self.serials { format!(",serial={name}") } else { String::new() };

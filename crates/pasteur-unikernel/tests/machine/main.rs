@@ -6,6 +6,7 @@
 
 mod chance;
 mod client;
+mod faults;
 mod files;
 mod http;
 mod machine;

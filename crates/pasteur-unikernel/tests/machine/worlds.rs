@@ -30,8 +30,24 @@ fn needs_qemu_what_is_missing_is_told() {
     assert!(said.contains("store") && status == 103, "{status}: {said}");
     let (said, status) = Setup { cards: Vec::new(), ..setup.clone() }.fails();
     assert!(said.contains("net") && status == 103, "{status}: {said}");
-    let (said, status) = Setup { memory: "8M", ..setup }.fails();
+    let (said, status) = Setup { memory: "8M", ..setup.clone() }.fails();
     assert!(said.contains("memory") && matches!(status, 100 | 102), "{status}: {said}");
+    let (said, status) = Setup { entropy: false, ..setup }.fails();
+    assert!(said.contains("entropy") && status == 101, "{status}: {said}");
+}
+
+/// The card with the lowest address is the declared one, wherever the machine has it.
+#[test]
+fn needs_qemu_a_second_card_is_told_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in ["microvm", "q35"] {
+        let cards = vec![String::from("user"), String::from("user,restrict=on")];
+        let machine = Setup { kind, cards, ..Setup::new(&blank(folder.path(), kind, 8 << 20)) }.boot();
+        assert!(machine.said().contains("is none that the program declares: Card("), "{kind}: {}", machine.said());
+        let link = put(folder.path(), &machine.origin(), "by the first", &[]);
+        assert_eq!(get(folder.path(), &link), "by the first");
+        machine.stop();
+    }
 }
 
 #[test]
