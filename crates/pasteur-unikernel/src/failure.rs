@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use paf::tls::TlsError;
 use pasteur::{ServeError, SiteError};
+
+use crate::secrets::SecretsError;
 
 /// One line each: what, and where.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,18 @@ pub(crate) enum Failure {
     /// The site's image is not usable.
     #[error("the site: {0}")]
     Site(SiteError),
+    /// What the disk "config" holds is not to be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The certificate or its key is not usable.
+    #[error("the disk \"config\", /{file}: {error}")]
+    Identity { file: &'static str, error: TlsError },
+    /// TLS cannot be spoken on this machine.
+    #[error("cannot speak TLS: {0}")]
+    Tls(String),
+    /// There is nothing to redirect to.
+    #[error("--redirect-http needs TLS: a disk \"config\" with a certificate and its key")]
+    RedirectWithoutTls,
     /// The runtime or the network could not be started.
     #[error("the machine does not let the server run: {0}")]
     Runtime(std::io::Error),
@@ -37,11 +52,12 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Runtime(_) | Self::Serve(ServeError::Close(_) | ServeError::NoEntropy(_)) => 1,
-            Self::SiteMissing => 2,
+            Self::Runtime(_) | Self::Tls(_) | Self::Serve(ServeError::Close(_) | ServeError::NoEntropy(_)) => 1,
+            Self::SiteMissing | Self::RedirectWithoutTls => 2,
             Self::Serve(_) => 5,
             Self::Store(store::Error::Format(_)) => 10,
-            Self::Store(store::Error::Damaged(_)) | Self::Site(_) => 8,
+            Self::Store(store::Error::Damaged(_)) | Self::Site(_) | Self::Identity { .. } => 8,
+            Self::Secrets(error) => error.exit_code(),
             Self::Store(_) | Self::SiteDisk(_) | Self::Device(_) | Self::Network(_) => 7,
         })
     }

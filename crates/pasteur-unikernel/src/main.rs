@@ -5,10 +5,14 @@
 mod failure;
 #[cfg_attr(not(target_os = "hermit"), allow(dead_code, reason = "only the machine has a network"))]
 mod options;
+#[cfg_attr(not(target_os = "hermit"), allow(dead_code, reason = "only the machine has a disk of them"))]
+mod secrets;
 #[cfg(target_os = "hermit")]
 mod server;
 #[cfg_attr(not(target_os = "hermit"), allow(dead_code, reason = "only the machine has memory to share"))]
 mod shares;
+#[cfg(target_os = "hermit")]
+mod tls;
 
 use std::process::ExitCode;
 
@@ -16,6 +20,7 @@ libos::manifest![
     disk("store"),
     disk("site").read_only().optional(),
     disk("journal").read_only().optional(),
+    disk("config").read_only().optional(),
     card("net"),
 ];
 

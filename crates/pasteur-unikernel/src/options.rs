@@ -2,15 +2,20 @@
 //! own.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use clap::parser::ValueSource;
 use clap::{Args, Command, FromArgMatches, Parser};
+use device::Place;
 use netstack::{Cidr, Config as Network};
+
+/// A machine has no Unix sockets, nor anybody to pass it any.
+const LISTEN: &str =
+    "Where to listen, as 10.0.0.2:8080 or [::]:80 (which takes IPv4, too) [default: [::]:80, or [::]:443 with TLS]";
 
 /// The server as a machine of its own.
 #[derive(Debug, Parser)]
-#[command(name = "pasteur-unikernel", version, mut_arg("listen", |listen| listen.default_value("[::]:80")))]
+#[command(name = "pasteur-unikernel", version, mut_arg("listen", |listen| listen.default_value(None).help(LISTEN)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) shared: pasteur::Options,
@@ -59,6 +64,16 @@ pub(crate) fn of(words: impl IntoIterator<Item = OsString>) -> Result<Arguments,
 
 fn conflict(what: &str) -> clap::Error {
     Command::new("pasteur-unikernel").error(clap::error::ErrorKind::ArgumentConflict, what)
+}
+
+impl Arguments {
+    /// Where to listen: where it was told to, or at the port of HTTP, or of HTTPS `with_tls`.
+    pub(crate) fn listen(&self, with_tls: bool) -> Vec<Place> {
+        if !self.shared.listen.is_empty() {
+            return self.shared.listen.clone();
+        }
+        vec![Place::Ip((Ipv6Addr::UNSPECIFIED, if with_tls { 443 } else { 80 }).into())]
+    }
 }
 
 impl NetworkOptions {
@@ -119,7 +134,18 @@ mod tests {
         let arguments = parsed("--max-paste 1MiB --cache 4MiB --admin-listen [::]:9000").unwrap();
         assert_eq!(arguments.shared.max_paste, 1 << 20);
         assert!(arguments.cache_given && !parsed("").unwrap().cache_given);
-        assert_eq!(parsed("").unwrap().shared.listen, ["[::]:80".parse().unwrap()]);
+    }
+
+    #[test]
+    fn listens_at_the_port_of_what_it_speaks() {
+        for (line, with_tls, place) in [
+            ("", false, "[::]:80"),
+            ("", true, "[::]:443"),
+            ("--listen 10.0.0.2:8080", false, "10.0.0.2:8080"),
+            ("--listen [::]:80", true, "[::]:80"),
+        ] {
+            assert_eq!(parsed(line).unwrap().listen(with_tls), [place.parse().unwrap()], "{line}");
+        }
     }
 
     #[test]

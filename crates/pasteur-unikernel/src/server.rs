@@ -16,6 +16,7 @@ use tokio::runtime::Builder;
 use crate::failure::Failure;
 use crate::options::Arguments;
 use crate::shares::Shares;
+use crate::{secrets, tls};
 
 /// The site this program was built with; empty where it was built without one.
 static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
@@ -36,9 +37,15 @@ impl Sink for Console {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shares = Shares::of(libos::memory());
     let site = site()?;
+    let tls = libos::disk(secrets::DISK).map(tls::of).transpose()?;
+    if tls.is_none() && !arguments.shared.redirect_http.is_empty() {
+        return Err(Failure::RedirectWithoutTls);
+    }
     let card = libos::card("net").ok_or(Failure::Device("net"))?;
     let store = store(arguments, shares)?;
     let mut config = arguments.shared.config();
+    config.listen = arguments.listen(tls.is_some());
+    config.tls = tls;
     config.stop_by_admin = true;
     config.http.connections = config.http.connections.min(shares.flows);
     let network = arguments.network.config().limits(shares.network());

@@ -24,6 +24,7 @@ pub(crate) fn image() -> PathBuf {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) kind: &'a str,
+    pub(crate) processor: &'a str,
     pub(crate) memory: &'a str,
     pub(crate) line: String,
     /// Each with its serial and QEMU's words about its file.
@@ -43,6 +44,7 @@ impl Setup<'_> {
         let line = String::from("--admin-listen [::]:9000");
         Self {
             kind: "microvm",
+            processor: "max",
             memory: "64M",
             line,
             disks,
@@ -52,6 +54,12 @@ impl Setup<'_> {
         }
     }
 
+    /// With secrets, too.
+    pub(crate) fn with_config(mut self, config: &Path) -> Self {
+        self.disks.push(("config", format!("format=raw,readonly=on,file={}", config.display())));
+        self
+    }
+
     pub(crate) fn words(mut self, more: &str) -> Self {
         self.line = format!("{} {more}", self.line);
         self
@@ -59,13 +67,13 @@ impl Setup<'_> {
 
     /// A machine whose monitor was just started.
     pub(crate) fn start(&self) -> Machine {
-        let (public, admin) = (free_port(), free_port());
+        let [public, secure, admin] = [free_port(), free_port(), free_port()];
         let bus = if matches!(self.kind, "q35" | "pc") { "pci" } else { "device" };
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
         qemu.args(["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
-        let processor = if self.entropy { "max" } else { "max,-rdrand,-rdseed" };
-        qemu.args(["-machine", self.kind, "-cpu", processor, "-m", self.memory, "-append", &self.line]);
+        let processor = format!("{}{}", self.processor, if self.entropy { "" } else { ",-rdrand,-rdseed" });
+        qemu.args(["-machine", self.kind, "-cpu", &processor, "-m", self.memory, "-append", &self.line]);
         if self.entropy {
             qemu.args(["-device", &format!("virtio-rng-{bus}")]);
         }
@@ -74,14 +82,18 @@ impl Setup<'_> {
             let serial = if self.serials { format!(",serial={name}") } else { String::new() };
             qemu.args(["-device", &format!("virtio-blk-{bus},drive={name}{serial}")]);
         }
-        let mut to = Some(format!(",hostfwd=tcp:127.0.0.1:{public}-:80,hostfwd=tcp:127.0.0.1:{admin}-:9000"));
+        let ports = [(public, 80), (secure, 443), (admin, 9000)];
+        let to = ports.map(|(here, there)| format!(",hostfwd=tcp:127.0.0.1:{here}-:{there}"));
+        let mut to = Some(to.concat());
         for (index, net) in self.cards.iter().enumerate() {
             let to = to.take_if(|_| net.starts_with("user")).unwrap_or_default();
             qemu.args(["-netdev", &format!("{net},id=net{index}{to}")]);
             qemu.args(["-device", &format!("virtio-net-{bus},netdev=net{index},mac=52:54:00:00:00:{index:02x}")]);
         }
         qemu.arg("-kernel").arg(image());
-        Machine::of(qemu, public, admin)
+        let mut machine = Machine::of(qemu, public, admin);
+        machine.secure = secure;
+        machine
     }
 
     /// A machine that serves.
@@ -140,6 +152,8 @@ pub(crate) struct Machine {
     child: Child,
     said: Arc<Said>,
     pub(crate) public: u16,
+    /// Where it speaks TLS, if it does.
+    pub(crate) secure: u16,
     pub(crate) admin: u16,
 }
 
@@ -154,7 +168,7 @@ impl Machine {
             let said = Arc::clone(&said);
             std::thread::spawn(move || said.follow(stream.unwrap()));
         }
-        Self { child, said, public, admin }
+        Self { child, said, public, secure: 0, admin }
     }
 
     /// Everything that the console and QEMU have said.
@@ -170,6 +184,10 @@ impl Machine {
 
     pub(crate) fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.public)
+    }
+
+    pub(crate) fn secure_origin(&self) -> String {
+        format!("https://127.0.0.1:{}", self.secure)
     }
 
     /// Tells it to stop, and waits until it has; its status is that of a program that ended well.

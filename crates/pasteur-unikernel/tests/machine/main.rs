@@ -4,6 +4,7 @@
 #![cfg(not(target_os = "hermit"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics where it fails")]
 
+mod certificate;
 mod chance;
 mod client;
 mod faults;
@@ -14,4 +15,5 @@ mod nbd;
 mod pastes;
 mod power;
 mod program;
+mod tls;
 mod worlds;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use crate::certificate;
 use crate::http::request;
 use crate::machine::{Setup, blank};
 use crate::program::{Host, at, get, pasteur, put};
@@ -69,12 +70,17 @@ fn needs_qemu_64_mebibytes_go_through_a_machine_of_24() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let setup = Setup { memory: "24M", ..Setup::new(&blank(folder, "store", 256 << 20)) };
-    let machine = setup.boot();
+    let config = certificate::pair(folder, &certificate::make(folder));
     let bytes: Vec<u8> = (0..64_u32 << 18).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
     std::fs::write(folder.join("large"), &bytes).unwrap();
-    let link = put(folder, &machine.origin(), "", &["large"]);
-    let ran = pasteur(folder, &["get", "-o", "got", &link], b"");
-    assert_eq!(ran.code, 0, "{}", ran.errors);
-    assert!(std::fs::read(folder.join("got/large")).unwrap() == bytes, "a byte is another");
-    machine.stop();
+    for (setup, with_tls) in [(setup.clone(), false), (setup.with_config(&config), true)] {
+        let machine = setup.boot();
+        let origin = if with_tls { machine.secure_origin() } else { machine.origin() };
+        let link = put(folder, &origin, "", &["large"]);
+        let ran = pasteur(folder, &["get", "--force", "-o", "got", &link], b"");
+        assert_eq!(ran.code, 0, "{}", ran.errors);
+        assert!(std::fs::read(folder.join("got/large")).unwrap() == bytes, "a byte is another");
+        assert_eq!(pasteur(folder, &["rm", &link], b"").code, 0);
+        machine.stop();
+    }
 }

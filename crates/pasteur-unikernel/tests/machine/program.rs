@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-fn binary() -> PathBuf {
+use crate::certificate::CHAIN;
+
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("PASTEUR_BIN")
         .expect("PASTEUR_BIN does not name the program `pasteur`; `cargo xtask test` builds it and sets it")
         .into()
@@ -18,12 +20,13 @@ pub(crate) struct Ran {
     pub(crate) errors: String,
 }
 
-/// A call, with a home of its own in `folder`.
+/// A call, with a home of its own in `folder`, that believes the certificate there.
 pub(crate) fn pasteur(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
     let mut child = Command::new(binary())
         .args(arguments)
         .env("HOME", folder)
         .env("XDG_STATE_HOME", folder.join("state"))
+        .env("SSL_CERT_FILE", folder.join(CHAIN))
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
