@@ -46,11 +46,16 @@ impl Browser {
     /// # Errors
     /// Chromium or chromedriver is missing or broken.
     pub async fn start(under: &Path) -> Result<Self> {
+        Self::start_trusting(under, None).await
+    }
+
+    /// One that believes the certificate of the public key with this hash, whoever signed it.
+    pub(crate) async fn start_trusting(under: &Path, pin: Option<&str>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("chromium-").tempdir_in(under)?;
         let (profile, downloads) = (folder.path().join("profile"), folder.path().join("downloads"));
         fs::create_dir(&downloads)?;
         let elsewhere = Elsewhere::start().await?;
-        let args = [
+        let mut args = vec![
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
@@ -68,6 +73,7 @@ impl Browser {
             "--proxy-bypass-list=insecure.test".to_owned(),
             format!("--proxy-server={}", elsewhere.address),
         ];
+        args.extend(pin.map(|pin| format!("--ignore-certificate-errors-spki-list={pin}")));
         let preferences = json!({
             "download.default_directory": downloads,
             "download.prompt_for_download": false,

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// An answer, read to its end.
@@ -32,6 +33,18 @@ pub async fn request(
     body: Vec<u8>,
 ) -> Result<Response> {
     let stream = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
+    request_by(stream, to, method, path, headers, body).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn request_by(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    to: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Response> {
     let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let mut request = Request::builder().method(&method).uri(path).header("host", to.to_string());
@@ -44,7 +57,7 @@ pub async fn request(
         anyhow::Ok(Response { status: head.status, headers: head.headers, body })
     }
     .await
-    .with_context(|| format!("{method} http://{to}{path}"));
+    .with_context(|| format!("{method} {to}{path}"));
     connection.abort();
     answer
 }

@@ -1,6 +1,6 @@
 //! End-to-end tests: a real Chromium, driven through chromedriver, and the real binary `pasteur`.
 //!
-//! A test gets a [`World`]: a server of its own with a store of its own, browsers, the command line and a wire that
+//! A test gets a [`World`]: a server of its own, on this machine or a machine itself ([`Kind`]), with a store of its own, browsers, the command line and a wire that
 //! can be cut. When its scenario has passed, the world is judged: no console error, no violated policy, no request to
 //! another host, no cookie, a clean stop of the server, and nothing secret in the store's file or the logs.
 //!
@@ -17,6 +17,7 @@ mod input;
 mod process;
 mod program;
 mod server;
+mod trust;
 mod turn;
 mod watch;
 mod webdriver;
@@ -30,10 +31,10 @@ pub use http::{Response, request};
 pub use input::Key;
 pub use process::peak_memory;
 pub use program::{Program, Ran};
-pub use server::Server;
+pub use server::{Kind, Server};
 pub use turn::Turn;
 pub use wire::Wire;
-pub use world::{World, scenario};
+pub use world::{World, scenario, scenario_on};
 
 use std::time::Duration;
 

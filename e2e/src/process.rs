@@ -29,10 +29,11 @@ pub(crate) fn browsing_in(profile: &Path) -> Result<Vec<u32>> {
     commands(|command| command.contains(&own))
 }
 
-/// The browsers, drivers and servers whose command lines say that they keep their files in this folder.
+/// The browsers, drivers, servers and runners of machines whose command lines say that they keep their files in this folder.
 pub(crate) fn working_in(folder: &Path) -> Result<Vec<u32>> {
     let folder = folder.display();
-    let own = ["--user-data-dir=", "--log-path=", "--store\0"].map(|option| format!("{option}{folder}/"));
+    let own =
+        ["--user-data-dir=", "--log-path=", "--store\0", "--disk\0store="].map(|option| format!("{option}{folder}/"));
     commands(|command| own.iter().any(|own| command.contains(own)))
 }
 

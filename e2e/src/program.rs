@@ -46,6 +46,12 @@ impl Program {
         Self { command, shown: Vec::new(), input: Vec::new() }
     }
 
+    /// Has it believe this certificate.
+    pub(crate) fn trusting(mut self, certificate: &Path) -> Self {
+        self.command.env("SSL_CERT_FILE", certificate);
+        self
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {

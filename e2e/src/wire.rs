@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 /// A TCP relay. Until it is told to cut, it only passes bytes on.
 pub struct Wire {
+    scheme: &'static str,
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     task: JoinHandle<()>,
@@ -44,11 +45,11 @@ enum Way {
 }
 
 impl Wire {
-    /// A wire to the server at this address.
+    /// A wire to the server at this address, which speaks `http` or `https`.
     ///
     /// # Errors
     /// No socket could be opened.
-    pub async fn to(server: SocketAddr) -> Result<Self> {
+    pub async fn to(scheme: &'static str, server: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State::default()));
@@ -58,13 +59,13 @@ impl Wire {
                 tokio::spawn(relay(client, server, Arc::clone(&shared)));
             }
         });
-        Ok(Self { address, state, task })
+        Ok(Self { scheme, address, state, task })
     }
 
     /// The address to use instead of the server's.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Plans cuts of what the server sends: the first after this many bytes from now on, each further one after that
@@ -180,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn is_cut_where_it_was_told_and_whole_again_after() {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Wire::to(server.local_addr().unwrap()).await.unwrap();
+        let wire = Wire::to("http", server.local_addr().unwrap()).await.unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = server.accept().await {
                 let _ = stream.write_all(&[7; 1000]).await;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::browser::Browser;
 use crate::program::Program;
-use crate::server::Server;
+use crate::server::{Kind, Server};
 use crate::turn::{Turn, artifacts};
 use crate::wire::Wire;
 use crate::{BIG_STEP, STEP};
@@ -40,10 +40,18 @@ pub struct World {
 /// The scenario failed, or something happened that must never happen. Pictures of the browsers are left in
 /// `target/e2e/failed/` then.
 pub fn scenario(name: &str, act: impl AsyncFnOnce(&World) -> Result<()>) -> Result<()> {
+    scenario_on(Kind::Host, name, act)
+}
+
+/// [`scenario`] on a server of this kind.
+///
+/// # Errors
+/// As there.
+pub fn scenario_on(kind: Kind, name: &str, act: impl AsyncFnOnce(&World) -> Result<()>) -> Result<()> {
     let turn = Turn::take()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut world = World::new(turn).await?;
+        let mut world = World::new(turn, kind).await?;
         let mut outcome = timeout(SCENARIO, act(&world)).await.context("the scenario takes too long");
         if let Ok(Ok(())) = outcome {
             outcome =
@@ -58,13 +66,17 @@ pub fn scenario(name: &str, act: impl AsyncFnOnce(&World) -> Result<()>) -> Resu
 }
 
 impl World {
-    async fn new(turn: Turn) -> Result<Self> {
+    async fn new(turn: Turn, kind: Kind) -> Result<Self> {
         let binary = std::env::var_os("PASTEUR_BIN").map(PathBuf::from).context(
             "PASTEUR_BIN does not name the binary `pasteur` with the site in it; `cargo xtask test` builds it and sets it",
         )?;
         let folder = TempDir::new_in(turn.folder())?;
         let store = folder.path().join("store.redb");
-        let server = Server::start(&binary, &store, &["--max-paste", "1GiB", "--quota", "4GiB"]).await?;
+        let options = ["--max-paste", "1GiB", "--quota", "4GiB"];
+        let server = match kind {
+            Kind::Host => Server::start(&binary, &store, &options).await?,
+            Kind::Machine => Server::start_machine(&binary, &store, &options).await?,
+        };
         fs::create_dir(folder.path().join("home"))?;
         Ok(Self { browsers: RefCell::default(), server, folder, binary, secrets: RefCell::default(), _turn: turn })
     }
@@ -86,7 +98,7 @@ impl World {
     /// # Errors
     /// Chromium or chromedriver is missing or broken.
     pub async fn browser(&self) -> Result<Rc<Browser>> {
-        let browser = Rc::new(Browser::start(self.folder()).await?);
+        let browser = Rc::new(Browser::start_trusting(self.folder(), self.server.pin()).await?);
         self.browsers.borrow_mut().push(Rc::clone(&browser));
         Ok(browser)
     }
@@ -100,7 +112,12 @@ impl World {
     /// A call of the command line, to a server at this address.
     #[must_use]
     pub fn pasteur_at(&self, origin: &str, arguments: &[&str]) -> Program {
-        Program::new(&self.binary, self.folder().join("home"), origin.to_owned()).args(arguments)
+        let program = Program::new(&self.binary, self.folder().join("home"), origin.to_owned());
+        match self.server.certificate() {
+            Some(certificate) => program.trusting(certificate),
+            None => program,
+        }
+        .args(arguments)
     }
 
     /// A wire to the server that can be cut.
@@ -108,10 +125,10 @@ impl World {
     /// # Errors
     /// No socket could be opened.
     pub async fn wire(&self) -> Result<Wire> {
-        Wire::to(self.server.address()).await
+        Wire::to(self.server.scheme(), self.server.address()).await
     }
 
-    /// Another server over a store of its own, with other options.
+    /// Another server on this machine, over a store of its own, with other options.
     ///
     /// # Errors
     /// It did not start.

@@ -1,7 +1,7 @@
 //! Connections that break off in the middle.
 
 use anyhow::{Result, ensure};
-use e2e::{BIG_STEP, STEP, pattern_file, same_pattern, scenario};
+use e2e::{BIG_STEP, STEP, World, pattern_file, same_pattern, scenario};
 use tokio::time::sleep;
 
 use crate::steps::{Draft, finds_nothing, id, link, through};
@@ -10,29 +10,30 @@ const SIZE: u64 = 24 << 20;
 
 #[test]
 fn needs_chromium_a_claimed_download_is_resumed() -> Result<()> {
-    scenario("resume", async |world| {
-        let browser = world.browser().await?;
-        let file = pattern_file(world.folder(), "claimed-once.bin", SIZE, 3)?;
-        let draft = Draft { files: &[&file], burn: true, ..Draft::default() };
-        let link = draft.create(world, &browser).await?;
-        let wire = world.wire().await?;
-        let reader = world.browser().await?;
-        // Chromium writes each broken answer to its console.
-        reader.forgive("net::ERR_");
-        reader.open(&through(&link, &wire.origin())?).await?;
-        reader.find("button", "Read and destroy").await?;
-        wire.cut_answers_after(&[3 << 20, 5 << 20, 100_000]);
-        reader.press("button", "Read and destroy").await?;
-        reader.find_within(BIG_STEP, "link", "claimed-once.bin").await?;
-        reader.press("link", "claimed-once.bin").await?;
-        same_pattern(&reader.downloaded("claimed-once.bin", BIG_STEP).await?, SIZE, 3)?;
-        ensure!(wire.cuts() == 3, "the wire was cut {} times", wire.cuts());
-        let claims =
-            reader.requests().await?.iter().filter(|r| r.url.ends_with("/claim") && r.method == "POST").count();
-        ensure!(claims == 1, "the paste was claimed {claims} times");
-        finds_nothing(&browser, &link).await?;
-        Ok(())
-    })
+    scenario("resume", resumed)
+}
+
+pub(crate) async fn resumed(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let file = pattern_file(world.folder(), "claimed-once.bin", SIZE, 3)?;
+    let draft = Draft { files: &[&file], burn: true, ..Draft::default() };
+    let link = draft.create(world, &browser).await?;
+    let wire = world.wire().await?;
+    let reader = world.browser().await?;
+    // Chromium writes each broken answer to its console.
+    reader.forgive("net::ERR_");
+    reader.open(&through(&link, &wire.origin())?).await?;
+    reader.find("button", "Read and destroy").await?;
+    wire.cut_answers_after(&[3 << 20, 5 << 20, 100_000]);
+    reader.press("button", "Read and destroy").await?;
+    reader.find_within(BIG_STEP, "link", "claimed-once.bin").await?;
+    reader.press("link", "claimed-once.bin").await?;
+    same_pattern(&reader.downloaded("claimed-once.bin", BIG_STEP).await?, SIZE, 3)?;
+    ensure!(wire.cuts() == 3, "the wire was cut {} times", wire.cuts());
+    let claims = reader.requests().await?.iter().filter(|r| r.url.ends_with("/claim") && r.method == "POST").count();
+    ensure!(claims == 1, "the paste was claimed {claims} times");
+    finds_nothing(&browser, &link).await?;
+    Ok(())
 }
 
 #[test]

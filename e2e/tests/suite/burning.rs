@@ -13,98 +13,104 @@ const TEXT: &str = "this will self-destruct";
 
 #[test]
 fn needs_chromium_is_read_once_and_only_when_asked() -> Result<()> {
-    scenario("burn", async |world| {
-        let browser = world.browser().await?;
-        let link = Draft { text: TEXT, burn: true, ..Draft::default() }.create(world, &browser).await?;
-        let reader = world.browser().await?;
-        reader.open(&link).await?;
-        reader.find("button", "Read and destroy").await?;
-        // Time for a page that would claim by itself.
-        sleep(Duration::from_secs(1)).await;
-        let posts = reader.requests().await?.into_iter().filter(|r| r.method != "GET").collect::<Vec<_>>();
-        ensure!(posts.is_empty(), "before the button was pressed: {posts:?}");
-        ensure!(world.server.info(id(&link)).await?["state"] == "open");
-        ensure!(!reader.has("region", "Paste").await?, "something is shown before the button was pressed");
+    scenario("burn", read_once)
+}
 
-        reader.press("button", "Read and destroy").await?;
-        shows(&reader, TEXT).await?;
-        is_gone(world, &link).await?;
-        // The page holds the only copy, until that is taken elsewhere.
-        reader.until(STEP, "the guard", async || Ok(reader.asks_before_it_is_left().await?.then_some(()))).await?;
-        // So does the writer's, of the link.
-        ensure!(browser.asks_before_it_is_left().await?, "a link that nobody copied is not guarded");
-        browser.press("button", "Copy link").await?;
-        browser.said_within(STEP, "status", |said| said.contains("copied")).await?;
-        ensure!(!browser.asks_before_it_is_left().await?, "a link that was copied is guarded");
-        reader.press("button", "Copy text").await?;
-        reader.said_within(STEP, "status", |said| said.contains("copied")).await?;
-        ensure!(!reader.asks_before_it_is_left().await?, "what was copied is guarded as if it were not");
-        let said = finds_nothing(&reader, &link).await?;
-        ensure!(said.len() > 20, "the alert says {said:?}");
-        Ok(())
-    })
+pub(crate) async fn read_once(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let link = Draft { text: TEXT, burn: true, ..Draft::default() }.create(world, &browser).await?;
+    let reader = world.browser().await?;
+    reader.open(&link).await?;
+    reader.find("button", "Read and destroy").await?;
+    // Time for a page that would claim by itself.
+    sleep(Duration::from_secs(1)).await;
+    let posts = reader.requests().await?.into_iter().filter(|r| r.method != "GET").collect::<Vec<_>>();
+    ensure!(posts.is_empty(), "before the button was pressed: {posts:?}");
+    ensure!(world.server.info(id(&link)).await?["state"] == "open");
+    ensure!(!reader.has("region", "Paste").await?, "something is shown before the button was pressed");
+
+    reader.press("button", "Read and destroy").await?;
+    shows(&reader, TEXT).await?;
+    is_gone(world, &link).await?;
+    // The page holds the only copy, until that is taken elsewhere.
+    reader.until(STEP, "the guard", async || Ok(reader.asks_before_it_is_left().await?.then_some(()))).await?;
+    // So does the writer's, of the link.
+    ensure!(browser.asks_before_it_is_left().await?, "a link that nobody copied is not guarded");
+    browser.press("button", "Copy link").await?;
+    browser.said_within(STEP, "status", |said| said.contains("copied")).await?;
+    ensure!(!browser.asks_before_it_is_left().await?, "a link that was copied is guarded");
+    reader.press("button", "Copy text").await?;
+    reader.said_within(STEP, "status", |said| said.contains("copied")).await?;
+    ensure!(!reader.asks_before_it_is_left().await?, "what was copied is guarded as if it were not");
+    let said = finds_nothing(&reader, &link).await?;
+    ensure!(said.len() > 20, "the alert says {said:?}");
+    Ok(())
 }
 
 #[test]
 fn needs_chromium_a_wrong_password_burns_nothing() -> Result<()> {
-    scenario("burn-wrong-password", async |world| {
-        let browser = world.browser().await?;
-        let draft = Draft { text: TEXT, burn: true, password: Some("the right one"), ..Draft::default() };
-        let link = draft.create(world, &browser).await?;
-        let guesser = world.browser().await?;
-        guesser.forgive(WRONG_TOKEN);
-        guesser.open(&link).await?;
-        guesser.find("textbox", "Password").await?.type_in("the wrong one").await?;
-        guesser.press("button", "Open").await?;
-        // Where the page can only tell by claiming, the claim is refused.
-        let said = guesser
-            .until(STEP, "the refusal", async || {
-                if guesser.has("button", "Read and destroy").await? {
-                    guesser.press("button", "Read and destroy").await?;
-                }
-                guesser.alert().await
-            })
-            .await?;
-        ensure!(said.to_lowercase().contains("password"), "the alert says {said:?}");
-        ensure!(world.server.info(id(&link)).await?["state"] == "open", "a wrong password claimed the paste");
+    scenario("burn-wrong-password", wrong_password)
+}
 
-        let wrong = world.pasteur(&["get", "-", "--password", "wrong as well"]).input(link.as_str()).run().await?;
-        ensure!(wrong.code == 4, "the command line ended with {}: {}", wrong.code, wrong.errors);
-        ensure!(world.server.info(id(&link)).await?["state"] == "open", "a wrong password claimed the paste");
+pub(crate) async fn wrong_password(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let draft = Draft { text: TEXT, burn: true, password: Some("the right one"), ..Draft::default() };
+    let link = draft.create(world, &browser).await?;
+    let guesser = world.browser().await?;
+    guesser.forgive(WRONG_TOKEN);
+    guesser.open(&link).await?;
+    guesser.find("textbox", "Password").await?.type_in("the wrong one").await?;
+    guesser.press("button", "Open").await?;
+    // Where the page can only tell by claiming, the claim is refused.
+    let said = guesser
+        .until(STEP, "the refusal", async || {
+            if guesser.has("button", "Read and destroy").await? {
+                guesser.press("button", "Read and destroy").await?;
+            }
+            guesser.alert().await
+        })
+        .await?;
+    ensure!(said.to_lowercase().contains("password"), "the alert says {said:?}");
+    ensure!(world.server.info(id(&link)).await?["state"] == "open", "a wrong password claimed the paste");
 
-        let reader = world.browser().await?;
-        reader.forgive(CLAIM_FIRST);
-        reader.open(&link).await?;
-        reader.find("textbox", "Password").await?.type_in("the right one").await?;
-        reader.press("button", "Open").await?;
-        reader.press("button", "Read and destroy").await?;
-        shows(&reader, TEXT).await
-    })
+    let wrong = world.pasteur(&["get", "-", "--password", "wrong as well"]).input(link.as_str()).run().await?;
+    ensure!(wrong.code == 4, "the command line ended with {}: {}", wrong.code, wrong.errors);
+    ensure!(world.server.info(id(&link)).await?["state"] == "open", "a wrong password claimed the paste");
+
+    let reader = world.browser().await?;
+    reader.forgive(CLAIM_FIRST);
+    reader.open(&link).await?;
+    reader.find("textbox", "Password").await?.type_in("the right one").await?;
+    reader.press("button", "Open").await?;
+    reader.press("button", "Read and destroy").await?;
+    shows(&reader, TEXT).await
 }
 
 #[test]
 fn needs_chromium_of_two_readers_one_wins() -> Result<()> {
-    scenario("burn-race", async |world| {
-        let first = world.browser().await?;
-        let second = world.browser().await?;
-        for round in 0..3 {
-            let text = format!("for one of you only, round {round}");
-            let link = Draft { text: &text, burn: true, ..Draft::default() }.create(world, &first).await?;
-            for reader in [&first, &second] {
-                reader.forgive("the server responded with a status of 410");
-                reader.forgive("the server responded with a status of 404");
-                reader.open(&link).await?;
-                reader.find("button", "Read and destroy").await?;
-            }
-            let (one, other) =
-                tokio::join!(first.press("button", "Read and destroy"), second.press("button", "Read and destroy"));
-            one.and(other)?;
-            let (one, other) = tokio::join!(outcome(&first, &text), outcome(&second, &text));
-            ensure!(one? != other?, "both or neither of two readers got the paste in round {round}");
-            is_gone(world, &link).await?;
+    scenario("burn-race", two_readers)
+}
+
+pub(crate) async fn two_readers(world: &World) -> Result<()> {
+    let first = world.browser().await?;
+    let second = world.browser().await?;
+    for round in 0..3 {
+        let text = format!("for one of you only, round {round}");
+        let link = Draft { text: &text, burn: true, ..Draft::default() }.create(world, &first).await?;
+        for reader in [&first, &second] {
+            reader.forgive("the server responded with a status of 410");
+            reader.forgive("the server responded with a status of 404");
+            reader.open(&link).await?;
+            reader.find("button", "Read and destroy").await?;
         }
-        Ok(())
-    })
+        let (one, other) =
+            tokio::join!(first.press("button", "Read and destroy"), second.press("button", "Read and destroy"));
+        one.and(other)?;
+        let (one, other) = tokio::join!(outcome(&first, &text), outcome(&second, &text));
+        ensure!(one? != other?, "both or neither of two readers got the paste in round {round}");
+        is_gone(world, &link).await?;
+    }
+    Ok(())
 }
 
 /// Whether this reader got the text; if not, it was told.
@@ -126,49 +132,51 @@ async fn outcome(reader: &Browser, text: &str) -> Result<bool> {
 
 #[test]
 fn needs_chromium_previews_and_scanners_burn_nothing() -> Result<()> {
-    scenario("burn-preview", async |world| {
-        let browser = world.browser().await?;
-        let link = Draft { text: TEXT, burn: true, ..Draft::default() }.create(world, &browser).await?;
-        let id = id(&link);
-        let api = format!("/api/v1/pastes/{id}");
-        for _ in 0..3 {
-            let page = world.server.get(&format!("/{id}")).await?;
-            ensure!(page.status == 200);
-            ensure!(!String::from_utf8_lossy(&page.body).contains(id), "the page says something of the paste");
-            world.server.info(id).await?;
-            let content = world.server.get(&format!("{api}/content")).await?;
-            ensure!(content.status == 401, "the content was answered by {}", content.status);
-            ensure!(content.headers["content-type"] == "application/problem+json");
-            // A scanner that presses what looks like a button.
-            for (method, path, expected) in [
-                (Method::POST, format!("{api}/claim"), 401),
-                (Method::DELETE, api.clone(), 401),
-                (Method::GET, format!("{api}/claim"), 405),
-                (Method::HEAD, format!("/{id}"), 200),
-                (Method::HEAD, format!("{api}/content"), 401),
-            ] {
-                let answer = e2e::request(world.server.address(), method.clone(), &path, &[], Vec::new()).await?;
-                ensure!(answer.status == expected, "{method} {path} was answered by {}", answer.status);
-            }
-            let token = format!("Bearer {}", "A".repeat(43));
-            let (claim, headers) = (format!("{api}/claim"), [("authorization", token.as_str())]);
-            let claim = e2e::request(world.server.address(), Method::POST, &claim, &headers, Vec::new()).await?;
-            ensure!(claim.status == 403, "a claim with a wrong token was answered by {}", claim.status);
-        }
-        ensure!(world.server.info(id).await?["state"] == "open");
-        // A preview that runs scripts, but presses nothing.
-        let preview = world.browser().await?;
-        preview.open(link.split('#').next().unwrap_or_default()).await?;
-        preview.said("alert").await?;
-        preview.open(&link).await?;
-        preview.find("button", "Read and destroy").await?;
-        ensure!(world.server.info(id).await?["state"] == "open");
+    scenario("burn-preview", scanners)
+}
 
-        let reader = world.browser().await?;
-        reader.open(&link).await?;
-        reader.press("button", "Read and destroy").await?;
-        shows(&reader, TEXT).await
-    })
+pub(crate) async fn scanners(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let link = Draft { text: TEXT, burn: true, ..Draft::default() }.create(world, &browser).await?;
+    let id = id(&link);
+    let api = format!("/api/v1/pastes/{id}");
+    for _ in 0..3 {
+        let page = world.server.get(&format!("/{id}")).await?;
+        ensure!(page.status == 200);
+        ensure!(!String::from_utf8_lossy(&page.body).contains(id), "the page says something of the paste");
+        world.server.info(id).await?;
+        let content = world.server.get(&format!("{api}/content")).await?;
+        ensure!(content.status == 401, "the content was answered by {}", content.status);
+        ensure!(content.headers["content-type"] == "application/problem+json");
+        // A scanner that presses what looks like a button.
+        for (method, path, expected) in [
+            (Method::POST, format!("{api}/claim"), 401),
+            (Method::DELETE, api.clone(), 401),
+            (Method::GET, format!("{api}/claim"), 405),
+            (Method::HEAD, format!("/{id}"), 200),
+            (Method::HEAD, format!("{api}/content"), 401),
+        ] {
+            let answer = world.server.ask(method.clone(), &path, &[]).await?;
+            ensure!(answer.status == expected, "{method} {path} was answered by {}", answer.status);
+        }
+        let token = format!("Bearer {}", "A".repeat(43));
+        let (claim, headers) = (format!("{api}/claim"), [("authorization", token.as_str())]);
+        let claim = world.server.ask(Method::POST, &claim, &headers).await?;
+        ensure!(claim.status == 403, "a claim with a wrong token was answered by {}", claim.status);
+    }
+    ensure!(world.server.info(id).await?["state"] == "open");
+    // A preview that runs scripts, but presses nothing.
+    let preview = world.browser().await?;
+    preview.open(link.split('#').next().unwrap_or_default()).await?;
+    preview.said("alert").await?;
+    preview.open(&link).await?;
+    preview.find("button", "Read and destroy").await?;
+    ensure!(world.server.info(id).await?["state"] == "open");
+
+    let reader = world.browser().await?;
+    reader.open(&link).await?;
+    reader.press("button", "Read and destroy").await?;
+    shows(&reader, TEXT).await
 }
 
 /// A browser may hold back all but the first of several files that a page saves at once.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use e2e::{BIG_STEP, STEP, pattern_file, same_pattern, scenario, write_file};
+use e2e::{BIG_STEP, STEP, World, pattern_file, same_pattern, scenario, write_file};
 
 use crate::steps::{Draft, link, lists, shows};
 
@@ -11,89 +11,97 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn needs_chromium_a_text_comes_back_as_it_was() -> Result<()> {
-    scenario("text", async |world| {
-        let browser = world.browser().await?;
-        let text = "  Grüße, 世界 🦀\n\n\t<script>alert(1)</script><img src=x onerror=alert(2)>\n&amp; \u{202e}abc\n\n";
-        let link = Draft { text, ..Draft::default() }.create(world, &browser).await?;
-        browser.press("button", "Copy link").await?;
-        browser.said("status").await?;
-        ensure!(browser.clipboard().await? == link, "\"Copy link\" copied something else");
-        browser.open(&link).await?;
-        shows(&browser, text).await?;
-        browser.press("button", "Copy text").await?;
-        browser.until(STEP, "the copied text", async || Ok((browser.clipboard().await? == text).then_some(()))).await?;
-        ensure!(browser.evaluate("document.querySelectorAll('script:not([src]), img').length").await? == 0);
-        browser.press("button", "New paste").await?;
-        ensure!(browser.find("textbox", "Paste").await?.value().await?.is_empty());
-        Ok(())
-    })
+    scenario("text", a_text)
+}
+
+pub(crate) async fn a_text(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let text = "  Grüße, 世界 🦀\n\n\t<script>alert(1)</script><img src=x onerror=alert(2)>\n&amp; \u{202e}abc\n\n";
+    let link = Draft { text, ..Draft::default() }.create(world, &browser).await?;
+    browser.press("button", "Copy link").await?;
+    browser.said("status").await?;
+    ensure!(browser.clipboard().await? == link, "\"Copy link\" copied something else");
+    browser.open(&link).await?;
+    shows(&browser, text).await?;
+    browser.press("button", "Copy text").await?;
+    browser.until(STEP, "the copied text", async || Ok((browser.clipboard().await? == text).then_some(()))).await?;
+    ensure!(browser.evaluate("document.querySelectorAll('script:not([src]), img').length").await? == 0);
+    browser.press("button", "New paste").await?;
+    ensure!(browser.find("textbox", "Paste").await?.value().await?.is_empty());
+    Ok(())
 }
 
 #[test]
 fn needs_chromium_files_come_back_as_they_were() -> Result<()> {
-    scenario("files", async |world| {
-        let browser = world.browser().await?;
-        let names = ["notes of ü.txt", "<img src=x onerror=alert(1)>.html", "data.tar.gz"];
-        let contents = ["plain notes, nobody else's", "<script>document.title = 'owned'</script>", "not really packed"];
-        let mut files = Vec::new();
-        for (name, content) in names.iter().zip(contents) {
-            files.push(write_file(world.folder(), name, content)?);
-            world.secret(content);
-        }
-        let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
-        let link = Draft { files: &files, ..Draft::default() }.create(world, &browser).await?;
-        browser.open(&link).await?;
-        lists(&browser, &names).await?;
-        // Characters that file systems reserve are replaced in the name a file is saved by.
-        for (name, saved, content) in [
-            (names[0], names[0], contents[0]),
-            (names[1], "_img src=x onerror=alert(1)_.html", contents[1]),
-            (names[2], names[2], contents[2]),
-        ] {
-            browser.press("link", name).await?;
-            let path = browser.downloaded(saved, STEP).await?;
-            ensure!(std::fs::read_to_string(path)? == content, "{name} came back otherwise");
-        }
-        ensure!(browser.evaluate("document.title").await? != "owned");
-        Ok(())
-    })
+    scenario("files", files)
+}
+
+pub(crate) async fn files(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let names = ["notes of ü.txt", "<img src=x onerror=alert(1)>.html", "data.tar.gz"];
+    let contents = ["plain notes, nobody else's", "<script>document.title = 'owned'</script>", "not really packed"];
+    let mut files = Vec::new();
+    for (name, content) in names.iter().zip(contents) {
+        files.push(write_file(world.folder(), name, content)?);
+        world.secret(content);
+    }
+    let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
+    let link = Draft { files: &files, ..Draft::default() }.create(world, &browser).await?;
+    browser.open(&link).await?;
+    lists(&browser, &names).await?;
+    // Characters that file systems reserve are replaced in the name a file is saved by.
+    for (name, saved, content) in [
+        (names[0], names[0], contents[0]),
+        (names[1], "_img src=x onerror=alert(1)_.html", contents[1]),
+        (names[2], names[2], contents[2]),
+    ] {
+        browser.press("link", name).await?;
+        let path = browser.downloaded(saved, STEP).await?;
+        ensure!(std::fs::read_to_string(path)? == content, "{name} came back otherwise");
+    }
+    ensure!(browser.evaluate("document.title").await? != "owned");
+    Ok(())
 }
 
 #[test]
 fn needs_chromium_text_and_files_together_and_all_saved_at_once() -> Result<()> {
-    scenario("both", async |world| {
-        let browser = world.browser().await?;
-        let text = "see the two files beside this";
-        let first = pattern_file(world.folder(), "first-of-two.bin", 2 * MIB + 77, 1)?;
-        let second = write_file(world.folder(), "second-of-two.txt", "second")?;
-        let draft = Draft { text, files: &[&first, &second], ..Draft::default() };
-        let link = draft.create(world, &browser).await?;
-        let reader = world.browser().await?;
-        reader.open(&link).await?;
-        shows(&reader, text).await?;
-        lists(&reader, &["first-of-two.bin", "second-of-two.txt"]).await?;
-        reader.press("button", "Save all").await?;
-        same_pattern(&reader.downloaded("first-of-two.bin", STEP).await?, 2 * MIB + 77, 1)?;
-        ensure!(std::fs::read(reader.downloaded("second-of-two.txt", STEP).await?)? == b"second");
-        Ok(())
-    })
+    scenario("both", text_and_files)
+}
+
+pub(crate) async fn text_and_files(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let text = "see the two files beside this";
+    let first = pattern_file(world.folder(), "first-of-two.bin", 2 * MIB + 77, 1)?;
+    let second = write_file(world.folder(), "second-of-two.txt", "second")?;
+    let draft = Draft { text, files: &[&first, &second], ..Draft::default() };
+    let link = draft.create(world, &browser).await?;
+    let reader = world.browser().await?;
+    reader.open(&link).await?;
+    shows(&reader, text).await?;
+    lists(&reader, &["first-of-two.bin", "second-of-two.txt"]).await?;
+    reader.press("button", "Save all").await?;
+    same_pattern(&reader.downloaded("first-of-two.bin", STEP).await?, 2 * MIB + 77, 1)?;
+    ensure!(std::fs::read(reader.downloaded("second-of-two.txt", STEP).await?)? == b"second");
+    Ok(())
 }
 
 #[test]
 fn needs_chromium_files_of_every_edge_size() -> Result<()> {
-    scenario("sizes", async |world| {
-        let browser = world.browser().await?;
-        for size in [0, 1, MIB - 1, MIB, MIB + 1] {
-            let name = format!("of-{size}-bytes.bin");
-            let file = pattern_file(world.folder(), &name, size, size)?;
-            let link = Draft { files: &[&file], ..Draft::default() }.create(world, &browser).await?;
-            browser.open(&link).await?;
-            lists(&browser, &[&name]).await?;
-            browser.press("link", &name).await?;
-            same_pattern(&browser.downloaded(&name, STEP).await?, size, size)?;
-        }
-        Ok(())
-    })
+    scenario("sizes", files_of_edge_sizes)
+}
+
+pub(crate) async fn files_of_edge_sizes(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    for size in [0, 1, MIB - 1, MIB, MIB + 1] {
+        let name = format!("of-{size}-bytes.bin");
+        let file = pattern_file(world.folder(), &name, size, size)?;
+        let link = Draft { files: &[&file], ..Draft::default() }.create(world, &browser).await?;
+        browser.open(&link).await?;
+        lists(&browser, &[&name]).await?;
+        browser.press("link", &name).await?;
+        same_pattern(&browser.downloaded(&name, STEP).await?, size, size)?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -120,15 +128,17 @@ fn needs_chromium_texts_of_every_edge_size() -> Result<()> {
 
 #[test]
 fn needs_chromium_an_empty_paste_is_shown_as_empty() -> Result<()> {
-    scenario("empty", async |world| {
-        let browser = world.browser().await?;
-        let link = Draft::default().create(world, &browser).await?;
-        browser.open(&link).await?;
-        browser.said_within(STEP, "status", |text| text.contains("empty")).await?;
-        shows(&browser, "").await?;
-        ensure!(browser.alert().await?.is_none(), "an empty paste is an error");
-        Ok(())
-    })
+    scenario("empty", nothing)
+}
+
+pub(crate) async fn nothing(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let link = Draft::default().create(world, &browser).await?;
+    browser.open(&link).await?;
+    browser.said_within(STEP, "status", |text| text.contains("empty")).await?;
+    shows(&browser, "").await?;
+    ensure!(browser.alert().await?.is_none(), "an empty paste is an error");
+    Ok(())
 }
 
 #[test]

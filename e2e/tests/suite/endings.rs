@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::{Key, STEP, Server, scenario};
+use e2e::{Key, STEP, Server, World, scenario};
 use tokio::time::sleep;
 
 use crate::steps::{Draft, finds_nothing, id, shows};
@@ -33,30 +33,32 @@ fn needs_chromium_an_expired_paste_is_gone_everywhere() -> Result<()> {
 
 #[test]
 fn needs_chromium_a_paste_is_deleted_by_its_maker_who_is_asked_first() -> Result<()> {
-    scenario("deletion", async |world| {
-        let browser = world.browser().await?;
-        let text = "regretted at once";
-        let link = Draft { text, ..Draft::default() }.create(world, &browser).await?;
-        browser.press("button", "Delete paste").await?;
-        browser.said_within(STEP, "dialog", |_| true).await?;
-        browser.key(Key::Escape).await?;
-        let dialog_closed = async || Ok(browser.find_all("dialog", None).await?.is_empty().then_some(()));
-        browser.until(STEP, "the dialog to close", dialog_closed).await?;
-        world.server.info(id(&link)).await?;
+    scenario("deletion", deleted)
+}
 
-        browser.press("button", "Delete paste").await?;
-        browser.press("button", "Delete for ever").await?;
-        browser.said("status").await?;
-        browser
-            .until(STEP, "the deletion", async || {
-                let status = world.server.get(&format!("/api/v1/pastes/{}", id(&link))).await?.status;
-                Ok((status == 404).then_some(()))
-            })
-            .await?;
-        let other = world.browser().await?;
-        finds_nothing(&other, &link).await?;
-        Ok(())
-    })
+pub(crate) async fn deleted(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let text = "regretted at once";
+    let link = Draft { text, ..Draft::default() }.create(world, &browser).await?;
+    browser.press("button", "Delete paste").await?;
+    browser.said_within(STEP, "dialog", |_| true).await?;
+    browser.key(Key::Escape).await?;
+    let dialog_closed = async || Ok(browser.find_all("dialog", None).await?.is_empty().then_some(()));
+    browser.until(STEP, "the dialog to close", dialog_closed).await?;
+    world.server.info(id(&link)).await?;
+
+    browser.press("button", "Delete paste").await?;
+    browser.press("button", "Delete for ever").await?;
+    browser.said("status").await?;
+    browser
+        .until(STEP, "the deletion", async || {
+            let status = world.server.get(&format!("/api/v1/pastes/{}", id(&link))).await?.status;
+            Ok((status == 404).then_some(()))
+        })
+        .await?;
+    let other = world.browser().await?;
+    finds_nothing(&other, &link).await?;
+    Ok(())
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod harness;
 mod input;
 mod links;
 mod look;
+mod machine;
 mod options;
 mod privacy;
 mod steps;

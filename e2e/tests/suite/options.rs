@@ -1,7 +1,7 @@
 //! Every option of the create page, alone and all together.
 
 use anyhow::{Context, Result, ensure};
-use e2e::{STEP, scenario, write_file};
+use e2e::{STEP, World, scenario, write_file};
 use serde_json::Value;
 
 use crate::steps::{CLAIM_FIRST, Draft, WRONG_TOKEN, finds_nothing, id, link, lists, shows};
@@ -51,62 +51,66 @@ fn seconds(words: &str) -> Result<Option<u64>> {
 
 #[test]
 fn needs_chromium_a_password_is_asked_for_and_checked() -> Result<()> {
-    scenario("password", async |world| {
-        let browser = world.browser().await?;
-        let (text, password) = ("behind a password", "pässword with spaces");
-        let link = Draft { text, password: Some(password), ..Draft::default() }.create(world, &browser).await?;
-        let reader = world.browser().await?;
-        reader.forgive(WRONG_TOKEN);
-        reader.open(&link).await?;
-        reader.find("button", "Open").await?;
-        ensure!(!reader.has("region", "Paste").await?, "something is shown before the password");
-        reader.find("textbox", "Password").await?.type_in("not the password").await?;
-        reader.press("button", "Open").await?;
-        let said = reader.said("alert").await?;
-        ensure!(said.to_lowercase().contains("password"), "the alert says {said:?}");
-        // The wrong one may stand there still.
-        reader.evaluate("document.activeElement.blur()").await?;
-        let field = reader.find("textbox", "Password").await?;
-        field.clear().await?;
-        // The same letters in another normal form of Unicode.
-        field.insert("pa\u{308}ssword with spaces").await?;
-        reader.press("button", "Open").await?;
-        shows(&reader, text).await?;
-        Ok(())
-    })
+    scenario("password", password)
+}
+
+pub(crate) async fn password(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let (text, password) = ("behind a password", "pässword with spaces");
+    let link = Draft { text, password: Some(password), ..Draft::default() }.create(world, &browser).await?;
+    let reader = world.browser().await?;
+    reader.forgive(WRONG_TOKEN);
+    reader.open(&link).await?;
+    reader.find("button", "Open").await?;
+    ensure!(!reader.has("region", "Paste").await?, "something is shown before the password");
+    reader.find("textbox", "Password").await?.type_in("not the password").await?;
+    reader.press("button", "Open").await?;
+    let said = reader.said("alert").await?;
+    ensure!(said.to_lowercase().contains("password"), "the alert says {said:?}");
+    // The wrong one may stand there still.
+    reader.evaluate("document.activeElement.blur()").await?;
+    let field = reader.find("textbox", "Password").await?;
+    field.clear().await?;
+    // The same letters in another normal form of Unicode.
+    field.insert("pa\u{308}ssword with spaces").await?;
+    reader.press("button", "Open").await?;
+    shows(&reader, text).await?;
+    Ok(())
 }
 
 #[test]
 fn needs_chromium_all_options_together() -> Result<()> {
-    scenario("all-options", async |world| {
-        let browser = world.browser().await?;
-        let file = write_file(world.folder(), "all-options.txt", "with every option set")?;
-        let draft = Draft {
-            text: "text with every option set",
-            files: &[&file],
-            expires: Some("in 1 hour"),
-            burn: true,
-            password: Some("correct horse"),
-        };
-        let link = draft.create(world, &browser).await?;
-        let info = world.server.info(id(&link)).await?;
-        let header: Value = serde_json::from_str(info["header"].as_str().context("no header")?)?;
-        ensure!(header["burn"] == true && header["kdf"]["alg"] == "argon2id", "{info}");
+    scenario("all-options", all_options)
+}
 
-        let reader = world.browser().await?;
-        reader.forgive(CLAIM_FIRST);
-        reader.open(&link).await?;
-        reader.find("textbox", "Password").await?.type_in("correct horse").await?;
-        reader.press("button", "Open").await?;
-        reader.press("button", "Read and destroy").await?;
-        shows(&reader, draft.text).await?;
-        lists(&reader, &["all-options.txt"]).await?;
-        reader.press("link", "all-options.txt").await?;
-        let saved = reader.downloaded("all-options.txt", STEP).await?;
-        ensure!(std::fs::read(saved)? == b"with every option set");
-        finds_nothing(&browser, &link).await?;
-        Ok(())
-    })
+pub(crate) async fn all_options(world: &World) -> Result<()> {
+    let browser = world.browser().await?;
+    let file = write_file(world.folder(), "all-options.txt", "with every option set")?;
+    let draft = Draft {
+        text: "text with every option set",
+        files: &[&file],
+        expires: Some("in 1 hour"),
+        burn: true,
+        password: Some("correct horse"),
+    };
+    let link = draft.create(world, &browser).await?;
+    let info = world.server.info(id(&link)).await?;
+    let header: Value = serde_json::from_str(info["header"].as_str().context("no header")?)?;
+    ensure!(header["burn"] == true && header["kdf"]["alg"] == "argon2id", "{info}");
+
+    let reader = world.browser().await?;
+    reader.forgive(CLAIM_FIRST);
+    reader.open(&link).await?;
+    reader.find("textbox", "Password").await?.type_in("correct horse").await?;
+    reader.press("button", "Open").await?;
+    reader.press("button", "Read and destroy").await?;
+    shows(&reader, draft.text).await?;
+    lists(&reader, &["all-options.txt"]).await?;
+    reader.press("link", "all-options.txt").await?;
+    let saved = reader.downloaded("all-options.txt", STEP).await?;
+    ensure!(std::fs::read(saved)? == b"with every option set");
+    finds_nothing(&browser, &link).await?;
+    Ok(())
 }
 
 #[test]
