@@ -1,6 +1,6 @@
 //! The service on a simulated network, with clients of every kind, stopped at any moment. All of a run follows from its seed:
 //! a failure names it, and `PAF_SIM_SEED=N cargo test -p paf --test simulation` runs it again. `PAF_SIM_RUNS=N` makes
-//! more runs than the few hundred of every day.
+//! other than the few hundred runs of every day; under `CI=true` there are ten thousand.
 //!
 //! What holds in each: a request reaches the handler at most once; its answer is its own, whole and in its turn, or its
 //! connection is cut; where nothing is in the way every request is answered; no client waits for ever; the service ends
@@ -13,10 +13,12 @@ mod handler;
 mod two;
 mod world;
 
-use std::env;
+use std::{env, thread};
 
 /// Of every day.
 const RUNS: u64 = 200;
+/// In CI.
+const RUNS_IN_CI: u64 = 10_000;
 /// Runs after which everything that is made once has been made.
 const WARM: u64 = 5;
 /// Allocations and bytes that all the later runs together may leave: a list of the runtime's or of the standard library's
@@ -40,25 +42,38 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn every_request_is_answered_once_or_its_connection_is_cut() {
-    let seeds = match number("PAF_SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("PAF_SIM_RUNS").unwrap_or(RUNS)).collect(),
-    };
+    if let Some(seed) = number("PAF_SIM_SEED") {
+        let _seed = Seed(seed);
+        return println!("{:?}", world::run(seed));
+    }
+    let in_ci = env::var("CI").is_ok_and(|ci| ci == "true");
+    let runs = number("PAF_SIM_RUNS").unwrap_or(if in_ci { RUNS_IN_CI } else { RUNS });
+    let threads = thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let mut seen = world::Seen::default();
+    thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads).map(|first| scope.spawn(move || part(first, threads, runs))).collect();
+        parts.into_iter().for_each(|part| seen.add(&part.join().expect("a run fails")));
+    });
+    println!("{seen:?}");
+    if runs >= RUNS {
+        assert!(seen.answers > 1000 && seen.cuts > 100 && seen.refusals > 50, "the runs show too little: {seen:?}");
+    }
+}
+
+/// Every `step`-th run from `first` on, one after another. What is measured of memory is this thread's own.
+fn part(first: u64, step: u64, runs: u64) -> world::Seen {
     let mut seen = world::Seen::default();
     let mut left = (0, 0);
-    for seed in seeds {
+    for seed in (first..runs).step_by(step as usize) {
         let _seed = Seed(seed);
         let mut run = None;
         let memory = allocation_counter::measure(|| run = Some(world::run(seed)));
         seen.add(&run.unwrap());
-        if seed >= WARM && number("PAF_SIM_SEED").is_none() {
+        if seed >= WARM * step {
             left.0 += memory.count_current;
             left.1 += memory.bytes_current;
             assert!(left.0 < ODD.0 && left.1 < ODD.1, "{left:?} allocations and bytes are left of the runs so far");
         }
     }
-    println!("{seen:?}");
-    if number("PAF_SIM_SEED").or(number("PAF_SIM_RUNS")).is_none() {
-        assert!(seen.answers > 1000 && seen.cuts > 100 && seen.refusals > 50, "the runs show too little: {seen:?}");
-    }
+    seen
 }
