@@ -2,14 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::http::Refusal;
+
 /// Running totals of a service. Each is exact; together they are not one moment's.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) refused_by_client: AtomicU64,
     pub(crate) evicted: AtomicU64,
+    pub(crate) idle: AtomicU64,
     pub(crate) slow: AtomicU64,
+    pub(crate) slow_heads: AtomicU64,
     pub(crate) malformed: AtomicU64,
+    pub(crate) too_large: AtomicU64,
     pub(crate) accept_errors: AtomicU64,
     pub(crate) open: AtomicU64,
     pub(crate) requests: AtomicU64,
@@ -38,12 +44,20 @@ pub struct Snapshot {
     pub accepted: u64,
     /// Connections refused because a limit on their number was reached.
     pub refused: u64,
+    /// Those of them that one client had too many of.
+    pub refused_by_client: u64,
     /// Waiting connections closed to make room for another.
     pub evicted: u64,
+    /// Connections closed because nothing was asked for too long.
+    pub idle: u64,
     /// Connections cut, or requests refused, because the client was too slow.
     pub slow: u64,
+    /// Those of them whose head did not come in time.
+    pub slow_heads: u64,
     /// Requests whose head was not HTTP or too large.
     pub malformed: u64,
+    /// Those of them whose head was too large.
+    pub too_large: u64,
     /// Failures to accept.
     pub accept_errors: u64,
     /// Connections open now.
@@ -85,15 +99,35 @@ pub struct Snapshot {
 }
 
 impl Counters {
+    /// Counts what never reaches the handler.
+    pub(crate) fn refuse(&self, why: Refusal) {
+        match why {
+            Refusal::Full => count(&self.refused),
+            Refusal::TooSlow => {
+                count(&self.slow);
+                count(&self.slow_heads);
+            }
+            Refusal::HeadTooLarge | Refusal::TargetTooLong => {
+                count(&self.malformed);
+                count(&self.too_large);
+            }
+            Refusal::Malformed | Refusal::NotTls => count(&self.malformed),
+        }
+    }
+
     /// Reads them.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             accepted: self.accepted.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            refused_by_client: self.refused_by_client.load(Relaxed),
             evicted: self.evicted.load(Relaxed),
+            idle: self.idle.load(Relaxed),
             slow: self.slow.load(Relaxed),
+            slow_heads: self.slow_heads.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
+            too_large: self.too_large.load(Relaxed),
             accept_errors: self.accept_errors.load(Relaxed),
             open: self.open.load(Relaxed),
             requests: self.requests.load(Relaxed),

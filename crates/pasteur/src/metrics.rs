@@ -136,10 +136,8 @@ impl Metrics {
                 self.store_failures.value(),
             ),
             ("pasteur_connections_accepted_total", "Connections accepted.", http.accepted),
-            ("pasteur_connections_refused_total", "Connections refused for their number.", http.refused),
             ("pasteur_connections_evicted_total", "Waiting connections closed for another.", http.evicted),
-            ("pasteur_slow_clients_total", "Clients cut because they were too slow.", http.slow),
-            ("pasteur_malformed_heads_total", "Requests that were not HTTP or too large.", http.malformed),
+            ("pasteur_connections_idle_total", "Connections closed because nothing was asked for too long.", http.idle),
             ("pasteur_accept_errors_total", "Failures to accept a connection.", http.accept_errors),
             ("pasteur_http_requests_total", "Requests given to the application.", http.requests),
             ("pasteur_http2_connections_total", "HTTP/2 connections.", http.http2),
@@ -157,21 +155,7 @@ impl Metrics {
             family(&mut out, name, "counter", help);
             let _ = writeln!(out, "{name} {value}");
         }
-        let name = "pasteur_http2_floods_total";
-        family(&mut out, name, "counter", "HTTP/2 connections cut for too many frames of a kind.");
-        for (kind, value) in [
-            ("reset", http.flood_resets),
-            ("ping", http.flood_pings),
-            ("settings", http.flood_settings),
-            ("other", http.flood_others),
-        ] {
-            let _ = writeln!(out, "{name}{{frame=\"{kind}\"}} {value}");
-        }
-        let name = "pasteur_http3_floods_total";
-        family(&mut out, name, "counter", "HTTP/3 connections cut for too many resets, or frames that carry nothing.");
-        for (kind, value) in [("reset", http.http3_flood_resets), ("other", http.http3_flood_others)] {
-            let _ = writeln!(out, "{name}{{frame=\"{kind}\"}} {value}");
-        }
+        limits(&mut out, http);
         let mut gauge = |name: &str, help: &str, value: u64| {
             family(&mut out, name, "gauge", help);
             let _ = writeln!(out, "{name} {value}");
@@ -188,6 +172,55 @@ impl Metrics {
     }
 }
 
+/// Where clients met a limit, by which one it was.
+fn limits(out: &mut String, http: &Snapshot) {
+    let mut kinds = |name: &str, help: &str, label: &str, kinds: &[(&str, u64)]| {
+        family(out, name, "counter", help);
+        for (kind, value) in kinds {
+            let _ = writeln!(out, "{name}{{{label}=\"{kind}\"}} {value}");
+        }
+    };
+    // Each is read by itself, so the parts may for a moment be more than the whole.
+    kinds(
+        "pasteur_connections_refused_total",
+        "Connections refused for their number: in all, or of one client.",
+        "limit",
+        &[
+            ("connections", http.refused.saturating_sub(http.refused_by_client)),
+            ("connections_per_client", http.refused_by_client),
+        ],
+    );
+    kinds(
+        "pasteur_slow_clients_total",
+        "Clients cut, or requests refused, for a head that did not come in time or a body below the least rate.",
+        "what",
+        &[("head", http.slow_heads), ("body", http.slow.saturating_sub(http.slow_heads))],
+    );
+    kinds(
+        "pasteur_refused_heads_total",
+        "Requests whose head was not HTTP, or of more bytes or lines than allowed.",
+        "why",
+        &[("malformed", http.malformed.saturating_sub(http.too_large)), ("too_large", http.too_large)],
+    );
+    kinds(
+        "pasteur_http2_floods_total",
+        "HTTP/2 connections cut for too many frames of a kind.",
+        "frame",
+        &[
+            ("reset", http.flood_resets),
+            ("ping", http.flood_pings),
+            ("settings", http.flood_settings),
+            ("other", http.flood_others),
+        ],
+    );
+    kinds(
+        "pasteur_http3_floods_total",
+        "HTTP/3 connections cut for too many resets, or frames that carry nothing.",
+        "frame",
+        &[("reset", http.http3_flood_resets), ("other", http.http3_flood_others)],
+    );
+}
+
 fn family(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
@@ -202,7 +235,8 @@ mod tests {
         metrics.store_failures.add(2);
         metrics.requests.record(Route::Health, StatusCode::OK, Duration::from_micros(100));
         metrics.requests.record(Route::Health, StatusCode::NOT_FOUND, Duration::from_secs(100));
-        let text = metrics.text(&Snapshot::default(), Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
+        let http = Snapshot { refused: 5, refused_by_client: 2, slow: 3, slow_heads: 3, ..Snapshot::default() };
+        let text = metrics.text(&http, Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
         for line in [
             "pasteur_requests_total{route=\"/healthz\",status=\"2xx\"} 1",
             "pasteur_requests_total{route=\"/healthz\",status=\"4xx\"} 1",
@@ -212,6 +246,10 @@ mod tests {
             "pasteur_request_seconds_count{route=\"/healthz\"} 2",
             "pasteur_request_seconds_sum{route=\"/healthz\"} 100.0001",
             "pasteur_store_failures_total 2",
+            "pasteur_connections_refused_total{limit=\"connections\"} 3",
+            "pasteur_connections_refused_total{limit=\"connections_per_client\"} 2",
+            "pasteur_slow_clients_total{what=\"head\"} 3",
+            "pasteur_slow_clients_total{what=\"body\"} 0",
             "pasteur_pastes 3",
             "pasteur_quota_bytes 10",
         ] {

@@ -68,8 +68,7 @@ impl<H: Handler> Connection<H> {
         if let Some(client) = said.client {
             self.peer = Peer::Ip(client);
             if !self.seat.count_for(limited_client(&shared.limits.exempt, self.peer)) {
-                count(&shared.counters.refused);
-                shared.faults.tell(Fault::Refused(self.peer, Refusal::Full));
+                shared.refuse(self.peer, Refusal::Full);
                 turn_away(flow, &self.transport, shared.limits.refusal(Refusal::Full));
                 return;
             }
@@ -156,8 +155,7 @@ async fn shake_hands<F: Flow>(
         }
         Ok(Err((error, flow))) => {
             if flow.is_other() {
-                count(&counters.malformed);
-                seat.shared.faults.tell(Fault::Refused(peer, Refusal::NotTls));
+                seat.shared.refuse(peer, Refusal::NotTls);
                 seat.until_cut(Box::pin(close(flow.flow, Some(limits.refusal(Refusal::NotTls)), true))).await;
             } else if flow.has_spoken() {
                 count(&counters.handshakes_failed);

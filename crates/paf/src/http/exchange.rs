@@ -94,7 +94,7 @@ impl<H: Handler> Caller<H> {
     pub(super) fn ask(&self, request: Request<Body>, watch: Watch) -> Answering<H> {
         let (mut head, body) = request.into_parts();
         if head.headers.len() > self.shared.limits.head_lines {
-            count(&self.shared.counters.malformed);
+            self.shared.refuse(self.peer, Refusal::HeadTooLarge);
             let limits = &self.shared.limits;
             let answer = (limits.refuse)(Refusal::HeadTooLarge, limits);
             return Answering { watch, elsewhere: None, step: Step::Refused { answer: Some(answer) } };

@@ -103,6 +103,14 @@ struct Shared {
     faults: Faults,
 }
 
+impl Shared {
+    /// Counts and tells what never reaches the handler.
+    fn refuse(&self, peer: Peer, why: Refusal) {
+        self.counters.refuse(why);
+        self.faults.tell(Fault::Refused(peer, why));
+    }
+}
+
 impl<H> fmt::Debug for Service<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("table", &self.shared.table).finish_non_exhaustive()
@@ -233,8 +241,7 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer)
             }
         }
         None => {
-            count(&shared.counters.refused);
-            shared.faults.tell(Fault::Refused(peer, Refusal::Full));
+            shared.refuse(peer, Refusal::Full);
             connection::turn_away(flow, &service.transport, shared.limits.refusal(Refusal::Full));
         }
     }

@@ -85,11 +85,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
         End::Done | End::Idle => refusal,
     };
     if let Some(refusal) = refusal {
-        count(match refusal {
-            Refusal::TooSlow => &seat.shared.counters.slow,
-            _ => &seat.shared.counters.malformed,
-        });
-        seat.shared.faults.tell(Fault::Refused(peer, refusal));
+        seat.shared.refuse(peer, refusal);
     }
     let answer = refusal.map(|why| limits.refusal(why));
     let linger = answer.is_some() || seat.state.unread.load(Relaxed);
@@ -146,7 +142,10 @@ async fn rest<F: Flow>(flow: &mut Watched<F>, seat: &Seat) -> Result<Bytes, End>
             ready!(alarm.as_mut().poll(cx));
             match state.overdue(limits, Instant::now()) {
                 Ok(next) => alarm.as_mut().reset(next),
-                Err(_) => return Poll::Ready(Err(End::Silent)),
+                Err(_) => {
+                    count(&seat.shared.counters.idle);
+                    return Poll::Ready(Err(End::Silent));
+                }
             }
         }
     })
@@ -194,7 +193,10 @@ async fn drive<F: Flow, H: Handler>(
             }
             match state.overdue(limits, now) {
                 Ok(next) => alarm.as_mut().reset(next),
-                Err(Overdue::Idle) => return Poll::Ready(End::Silent),
+                Err(Overdue::Idle) => {
+                    count(&seat.shared.counters.idle);
+                    return Poll::Ready(End::Silent);
+                }
                 Err(Overdue::Head) => return Poll::Ready(End::SlowHead),
                 Err(Overdue::Download) => {
                     count(&seat.shared.counters.slow);

@@ -68,6 +68,7 @@ impl Table {
         let table = &shared.table;
         let mut inner = table.inner();
         if !inner.count(client, table.most_per_client) {
+            count(&shared.counters.refused_by_client);
             return None;
         }
         if inner.taken >= table.most {
@@ -126,6 +127,7 @@ impl Seat {
         let mut inner = table.inner();
         inner.uncount(self.client.take());
         if !inner.count(client, table.most_per_client) {
+            count(&self.shared.counters.refused_by_client);
             return false;
         }
         self.client = client;

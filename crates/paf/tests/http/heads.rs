@@ -41,7 +41,7 @@ async fn what_is_not_http_is_told_so_and_closed() {
         let said = client.rest().await;
         assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?}: {said:?}");
         settle().await;
-        assert_eq!(world.counters().malformed, 1, "{head:?}");
+        assert_eq!((world.counters().malformed, world.counters().too_large), (1, 0), "{head:?}");
         world.end().await;
     }
 }
@@ -65,7 +65,7 @@ async fn a_head_too_large_is_refused_with_its_own_status() {
     let mut client = world.connect();
     client.send(&format!("GET / HTTP/1.1\r\nconnection: close\r\n{}\r\n", "x: y\r\n".repeat(60))).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 200 "));
-    assert_eq!(world.counters().malformed, 3);
+    assert_eq!((world.counters().malformed, world.counters().too_large), (3, 3));
     world.end().await;
 }
 
@@ -84,6 +84,7 @@ async fn a_head_a_letter_a_second_is_cut_off_in_its_time() {
     }
     assert!((9..=11).contains(&letters), "{letters}");
     assert!(client.rest().await.starts_with("HTTP/1.1 408 "));
+    assert_eq!((world.counters().slow, world.counters().slow_heads), (1, 1));
     world.end().await;
 }
 
@@ -99,7 +100,7 @@ async fn who_says_nothing_is_closed_without_a_word() {
     let (said, after) = client.closed_after().await;
     assert_eq!(said, "");
     assert!(after >= 75 * SECOND && after < 86 * SECOND, "{after:?}");
-    assert_eq!(world.counters().slow, 0);
+    assert_eq!((world.counters().slow, world.counters().idle), (0, 2));
     world.end().await;
 }
 

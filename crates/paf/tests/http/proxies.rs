@@ -77,7 +77,7 @@ async fn limits_count_clients_and_not_their_proxy() {
     clients.clear();
     let mut again = passed_on(&world, [192, 0, 2, 1]).await;
     again.hello().await;
-    assert_eq!(world.counters().refused, 1);
+    assert_eq!((world.counters().refused, world.counters().refused_by_client), (1, 1));
     drop(again);
     world.end().await;
 }

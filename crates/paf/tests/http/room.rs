@@ -49,7 +49,7 @@ async fn where_all_are_at_work_a_newcomer_is_refused_at_once() {
         assert!(client.rest().await.starts_with("HTTP/1.1 200 "));
     }
     world.connect().hello().await;
-    assert_eq!(world.counters().refused, 1);
+    assert_eq!((world.counters().refused, world.counters().refused_by_client), (1, 0));
     world.end().await;
 }
 
@@ -92,6 +92,7 @@ async fn one_client_has_its_share_and_no_more() {
     drop(_first);
     settle().await;
     world.connect_from("2001:db8:1:2::4").hello().await;
+    assert_eq!((world.counters().refused, world.counters().refused_by_client), (1, 1));
     world.end().await;
 }
 

@@ -178,6 +178,7 @@ async fn an_idle_connection_is_said_goodbye() {
     assert_eq!(client.farewell().await, Some((0, String::new())));
     let took = start.elapsed();
     assert!(took >= 75 * SECOND && took < 90 * SECOND, "{took:?}");
+    assert_eq!(world.counters().idle, 1);
     // And who says nothing at all is cut sooner.
     let start = Instant::now();
     let mut silent = Frames::connect(&world, &[]).await;

@@ -165,6 +165,7 @@ async fn an_idle_connection_is_closed_in_time() {
     quic.closed().await;
     let after = start.elapsed();
     assert!(after >= 75 * SECOND && after < 85 * SECOND, "{after:?}");
+    assert_eq!(world.counters().idle, 1);
     world.end().await;
 }
 

@@ -83,7 +83,10 @@ pub(super) async fn run<H: Handler>(quic: quinn::Connection, caller: Caller<H>, 
                     let slow = stream::end_slow(seat, now);
                     let idle = match state.overdue(limits, now) {
                         Ok(next) => next,
-                        Err(Overdue::Idle) if !is_going => return Poll::Ready(Next::Go),
+                        Err(Overdue::Idle) if !is_going => {
+                            count(&shared.counters.idle);
+                            return Poll::Ready(Next::Go);
+                        }
                         Err(_) if requests.is_empty() => return Poll::Ready(Next::Over),
                         Err(_) => now + GOING,
                     };

@@ -17,7 +17,6 @@ use tokio::time::timeout;
 
 use super::body::Arriving;
 use super::streams::{Accepted, Connection, Lane, Outward, Stopped};
-use crate::counters::count;
 use crate::http::body::{Answer, Body};
 use crate::http::exchange::{Caller, Watch};
 use crate::http::fault::Fault;
@@ -48,9 +47,7 @@ pub(super) async fn run<H: Handler>(
     let resolved = match timeout(shared.limits.head_time, resolver.resolve_request()).await {
         Ok(resolved) => resolved,
         Err(_) => {
-            count(&shared.counters.slow);
-            shared.faults.tell(Fault::Refused(peer, Refusal::TooSlow));
-            return;
+            return shared.refuse(peer, Refusal::TooSlow);
         }
     };
     let (request, stream) = match resolved {
@@ -71,8 +68,7 @@ pub(super) async fn run<H: Handler>(
             exchange.unless_gone(caller.ask(request, watch)).await
         }
         Err(()) => {
-            count(&shared.counters.malformed);
-            shared.faults.tell(Fault::Refused(peer, Refusal::Malformed));
+            shared.refuse(peer, Refusal::Malformed);
             let answer = (shared.limits.refuse)(Refusal::Malformed, &shared.limits);
             Some(Ok(answer.map(|body| Answer::ready(body, watch))))
         }
@@ -107,8 +103,7 @@ fn not_a_request<H: Handler>(error: &StreamError, lane: &Lane, caller: &Caller<H
         // The client took it back or left; a connection that is broken is told of as one.
         _ => return,
     };
-    count(&caller.shared.counters.malformed);
-    caller.shared.faults.tell(Fault::Refused(caller.peer, why));
+    caller.shared.refuse(caller.peer, why);
 }
 
 /// How long a request says that its body is. `Err` where it contradicts itself or HTTP/3.

@@ -146,8 +146,7 @@ fn admit<H: Handler>(service: &Http3<H>, incoming: Incoming) {
             tokio::spawn(run(incoming, proof, caller, seat));
         }
         None => {
-            count(&shared.counters.refused);
-            shared.faults.tell(Fault::Refused(peer, Refusal::Full));
+            shared.refuse(peer, Refusal::Full);
             incoming.refuse();
         }
     }
@@ -172,8 +171,7 @@ async fn run<H: Handler>(incoming: Incoming, proof: Option<Unproven>, mut caller
     };
     count(&shared.counters.handshakes);
     if proof.is_some() && !seat.count_for(limited_client(&shared.limits.exempt, peer)) {
-        count(&shared.counters.refused);
-        shared.faults.tell(Fault::Refused(peer, Refusal::Full));
+        shared.refuse(peer, Refusal::Full);
         return quic.close(code(Code::H3_EXCESSIVE_LOAD), b"too many connections");
     }
     drop(proof);

@@ -83,6 +83,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
             let idle = match state.overdue(limits, now) {
                 Ok(next) => next,
                 Err(Overdue::Idle) if going.is_none() => {
+                    count(&shared.counters.idle);
                     going = Some(now);
                     http.as_mut().graceful_shutdown();
                     now + GOING
