@@ -5,6 +5,7 @@
 
 mod browser;
 mod crates;
+mod hostile;
 mod images;
 mod load;
 mod paf;
@@ -38,6 +39,7 @@ const GROUPS: &[Group] = &[
     ("transfer", transfer::run),
     ("browser", browser::run),
     ("paf", paf::run),
+    ("hostile", hostile::run),
     ("netstack", crates::netstack),
     ("envelope", crates::envelope),
     ("store", crates::store),

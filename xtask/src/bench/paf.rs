@@ -127,10 +127,11 @@ fn idle(bench: &mut Bench, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn certificate(folder: &Path) -> Result<()> {
+pub(super) fn certificate(folder: &Path) -> Result<()> {
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]);
     openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     openssl.arg("-keyout").arg(folder.join("key.pem")).arg("-out").arg(folder.join("certificate.pem"));
     ensure!(openssl.stderr(Stdio::null()).status().context("openssl")?.success(), "openssl makes no certificate");
     Ok(())
