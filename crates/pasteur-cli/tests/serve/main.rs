@@ -6,6 +6,7 @@ mod authority;
 mod clients;
 mod configuration;
 mod h3;
+mod hostile;
 mod places;
 mod refusals;
 mod running;
