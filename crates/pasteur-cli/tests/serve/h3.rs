@@ -3,17 +3,19 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding as _};
 use bytes::{Buf, Bytes};
 use http::{Request, StatusCode};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint};
+use rcgen::{KeyPair, PublicKeyData as _};
+use ring::digest::{SHA256, digest};
 use rustls::RootCertStore;
-use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::server::{FORM, Place, Server, form};
-use crate::tls::{certificate, curl};
+use crate::tls::{certificate, curl, run};
 
 type Requests = h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>;
 
@@ -22,7 +24,7 @@ async fn connect(address: &str, chain: &str) -> (Endpoint, Requests) {
     let address: SocketAddr = address.parse().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(chain).unwrap()).unwrap();
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
     let mut crypto = builder.with_root_certificates(roots).with_no_client_auth();
     crypto.alpn_protocols = vec![b"h3".to_vec()];
@@ -98,6 +100,42 @@ fn needs_clients_answers_by_tls_tell_of_http3_where_there_is_some() {
         assert!(head.starts_with("HTTP/2 200") && !head.contains("alt-svc"), "{head}");
         server.end();
     }
+}
+
+/// Chromium, told that the place speaks HTTP/3, comes by nothing else.
+#[test]
+fn needs_chromium_a_browser_has_the_page_by_http3() {
+    let place = Place::new();
+    let (chain, key) = certificate(&place, "a", "a.test");
+    let command = place.command(&["--tls-cert", &chain, "--tls-key", &key, "--admin-listen", "127.0.0.1:0"]);
+    let server = Server::listening(command, 2);
+    let (address, port) = server.addresses[0].rsplit_once(':').unwrap();
+    let key = KeyPair::from_pem(&std::fs::read_to_string(&key).unwrap()).unwrap();
+    // It takes the certificate of no known authority by the hash of its key alone.
+    let hash = digest(&SHA256, &key.subject_public_key_info());
+    let profile = place.path("profile");
+    let options = [
+        format!("--user-data-dir={}", profile.display()),
+        format!("--ignore-certificate-errors-spki-list={}", Base64::encode_string(hash.as_ref())),
+        format!("--host-resolver-rules=MAP a.test {address}"),
+        format!("--origin-to-force-quic-on=a.test:{port}"),
+        format!("https://a.test:{port}/"),
+    ];
+    let mut args = vec!["100", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"];
+    args.extend(options.iter().map(String::as_str));
+    let output = run("timeout", &args);
+    let page = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(page.contains("<title>test</title>"), "{page} {}", String::from_utf8_lossy(&output.stderr));
+    let metrics = server.get_at(1, "/metrics");
+    let counted = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name}: {metrics}")).to_owned()
+    };
+    let connections = counted("pasteur_http3_connections_total");
+    assert_ne!(connections, "0");
+    // Handshakes by TCP are counted here as well: there was none.
+    assert_eq!(counted("pasteur_tls_handshakes_total"), connections);
+    server.end();
 }
 
 #[test]
