@@ -68,6 +68,12 @@ pub fn memory() -> usize {
     kernel::memory::size()
 }
 
+/// How many bytes of it are taken.
+#[must_use]
+pub fn memory_taken() -> usize {
+    kernel::memory::taken()
+}
+
 /// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512.
 pub struct Disk {
     name: Name,

@@ -11,12 +11,13 @@ pub(crate) struct Heap {
     // 2^28 granules of 32 bytes: blocks of up to 8 GiB.
     tlsf: Tlsf<'static, u32, u32, 28, 32>,
     size: usize,
+    taken: usize,
 }
 
 impl Heap {
     /// A heap of nothing.
     pub(crate) const fn new() -> Self {
-        Self { tlsf: Tlsf::new(), size: 0 }
+        Self { tlsf: Tlsf::new(), size: 0, taken: 0 }
     }
 
     /// Adds memory.
@@ -33,27 +34,38 @@ impl Heap {
         self.size
     }
 
+    /// How many bytes are taken, as they were asked for: what lies between blocks is not counted.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// Takes memory; `None` where no free block is large enough.
     pub(crate) fn take(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        self.tlsf.allocate(layout)
+        let taken = self.tlsf.allocate(layout)?;
+        self.taken += layout.size();
+        Some(taken)
     }
 
     /// Gives back memory.
     ///
     /// # Safety
-    /// `memory` was taken from this heap with this alignment, and is not used any more.
-    pub(crate) unsafe fn give(&mut self, memory: NonNull<u8>, align: usize) {
+    /// `memory` was taken from this heap with this layout, and is not used any more.
+    pub(crate) unsafe fn give(&mut self, memory: NonNull<u8>, layout: Layout) {
+        self.taken -= layout.size();
         // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { self.tlsf.deallocate(memory, align) }
+        unsafe { self.tlsf.deallocate(memory, layout.align()) }
     }
 
-    /// Makes a block larger or smaller, perhaps elsewhere; `None` leaves it as it was.
+    /// Makes a block of the layout `old` as large as `size` says, perhaps elsewhere; `None` leaves it as it was.
     ///
     /// # Safety
-    /// `memory` was taken from this heap with `layout`'s alignment, and is used at the new place only.
-    pub(crate) unsafe fn resize(&mut self, memory: NonNull<u8>, layout: Layout) -> Option<NonNull<u8>> {
+    /// `memory` was taken from this heap with `old`, and is used at the new place only.
+    pub(crate) unsafe fn resize(&mut self, memory: NonNull<u8>, old: Layout, size: usize) -> Option<NonNull<u8>> {
+        let new = Layout::from_size_align(size, old.align()).ok()?;
         // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { self.tlsf.reallocate(memory, layout) }
+        let moved = unsafe { self.tlsf.reallocate(memory, new) }?;
+        self.taken = self.taken - old.size() + size;
+        Some(moved)
     }
 }
 
@@ -93,7 +105,7 @@ mod tests {
                         unsafe {
                             let bytes = core::slice::from_raw_parts(at.as_ptr(), layout.size());
                             assert!(bytes.iter().all(|byte| *byte == mark));
-                            heap.give(at, layout.align());
+                            heap.give(at, layout);
                         }
                     }
                     1 if !held.is_empty() => {
@@ -101,7 +113,7 @@ mod tests {
                         let (at, old, mark) = held[index];
                         let new = Layout::from_size_align(size, old.align()).unwrap();
                         // SAFETY: the block is held, and the old place is forgotten.
-                        if let Some(at) = unsafe { heap.resize(at, new) } {
+                        if let Some(at) = unsafe { heap.resize(at, old, size) } {
                             // SAFETY: the block has the new size, and the first bytes of the old.
                             unsafe {
                                 let kept = core::slice::from_raw_parts(at.as_ptr(), old.size().min(size));
@@ -121,13 +133,15 @@ mod tests {
                     }
                 }
             }
+            assert_eq!(heap.taken(), held.iter().map(|(_, layout, _)| layout.size()).sum::<usize>());
             for (at, layout, _) in held {
                 // SAFETY: each is given back once.
-                unsafe { heap.give(at, layout.align()) };
+                unsafe { heap.give(at, layout) };
             }
+            assert_eq!(heap.taken(), 0);
             let whole = heap.take(most).expect("no free block was lost to fragments");
             // SAFETY: it was taken just now.
-            unsafe { heap.give(whole, most.align()) };
+            unsafe { heap.give(whole, most) };
         }
     }
 
@@ -137,6 +151,7 @@ mod tests {
         assert!(heap.size() <= 64 << 10 && heap.size() > 60 << 10);
         assert!(heap.take(Layout::from_size_align(65 << 10, 8).unwrap()).is_none());
         assert!(heap.take(Layout::from_size_align(1 << 40, 8).unwrap()).is_none());
+        assert_eq!(heap.taken(), 0, "what is refused is not counted");
         assert!(heap.take(Layout::from_size_align(60 << 10, 8).unwrap()).is_some());
     }
 }

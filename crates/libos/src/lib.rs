@@ -44,7 +44,7 @@ mod virtio;
 mod x86;
 
 #[cfg(target_os = "hermit")]
-pub use devices::{Card, Clock, Disk, Entropy, card, disk, memory};
+pub use devices::{Card, Clock, Disk, Entropy, card, disk, memory, memory_taken};
 
 pub use device::manifest;
 

@@ -9,7 +9,7 @@ use device::{Block, Place};
 use libos::{Clock, Entropy};
 use netstack::Netstack;
 use paf::Stop;
-use pasteur::{Control, Ready, Sink, Site};
+use pasteur::{Control, Memory, Ready, Sink, Site};
 use store::{Embedded, Options as StoreOptions};
 use tokio::runtime::Builder;
 
@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     config.listen = arguments.listen(tls.is_some());
     config.tls = tls;
     config.stop_by_admin = true;
+    config.memory = Some(memory);
     config.http.connections = config.http.connections.min(shares.flows);
     let network = arguments.network.config().limits(shares.network());
 
@@ -70,6 +71,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
         }
     })
+}
+
+fn memory() -> Memory {
+    Memory { taken: libos::memory_taken() as u64, whole: libos::memory() as u64 }
 }
 
 fn store(arguments: &Arguments, shares: Shares) -> Result<Embedded, Failure> {

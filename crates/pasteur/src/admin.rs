@@ -36,7 +36,8 @@ impl<S: Store> Admin<S> {
             _ if !is_read => Failure::method("GET, HEAD").into_response(),
             "/metrics" => {
                 let usage = self.app.store.usage().await.ok();
-                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), usage))
+                let memory = self.app.policy.memory.map(|tell| tell());
+                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), usage, memory))
             }
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/readyz" => self.ready().await,

@@ -27,6 +27,8 @@ pub struct Config {
     pub admin_listen: Vec<Place>,
     /// Whether `POST /stop` there ends the server: where there is no other way to tell it.
     pub stop_by_admin: bool,
+    /// Tells there how much of the world's memory is taken: where no system does.
+    pub memory: Option<fn() -> Memory>,
     /// The largest content in bytes.
     pub max_paste: u64,
     /// The longest life in seconds; `None` where pastes may live for ever.
@@ -49,6 +51,15 @@ pub struct Config {
     pub log: Option<LogFormat>,
     /// Whether the log names clients' addresses.
     pub log_clients: bool,
+}
+
+/// A world's memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What is taken of it.
+    pub taken: u64,
+    /// All that there is for the program to take.
+    pub whole: u64,
 }
 
 /// The header in which a proxy tells its client's address.
@@ -82,6 +93,7 @@ impl Default for Config {
             redirect_listen: Vec::new(),
             admin_listen: Vec::new(),
             stop_by_admin: false,
+            memory: None,
             max_paste: 2 << 30,
             max_expiry: None,
             create_rate: 300,

@@ -28,7 +28,7 @@ mod units;
 
 pub use answer::Answer;
 pub use app::App;
-pub use config::{Config, ForwardedHeader, LogFormat};
+pub use config::{Config, ForwardedHeader, LogFormat, Memory};
 pub use log::{Log, Sink};
 pub use openapi::document as openapi_document;
 #[cfg(feature = "options")]

@@ -8,6 +8,7 @@ use http::StatusCode;
 use paf::Snapshot;
 use store::{Swept, Usage};
 
+use crate::config::Memory;
 use crate::route::Route;
 
 /// A number that only grows.
@@ -113,8 +114,8 @@ impl Metrics {
         self.lapsed.add(swept.burnt);
     }
 
-    /// The text format, version 0.0.4. `usage` is left out where the store could not tell it.
-    pub(crate) fn text(&self, http: &Snapshot, usage: Option<Usage>) -> String {
+    /// The text format, version 0.0.4. `usage` is left out where the store could not tell it, `memory` where the world does not.
+    pub(crate) fn text(&self, http: &Snapshot, usage: Option<Usage>, memory: Option<Memory>) -> String {
         let mut out = String::with_capacity(16 * 1024);
         self.requests.write(&mut out);
         let totals = [
@@ -161,6 +162,10 @@ impl Metrics {
             let _ = writeln!(out, "{name} {value}");
         };
         gauge("pasteur_connections_open", "Connections open now.", http.open);
+        if let Some(Memory { taken, whole }) = memory {
+            gauge("pasteur_memory_taken_bytes", "Memory taken.", taken);
+            gauge("pasteur_memory_bytes", "Memory that there is for the server to take.", whole);
+        }
         if let Some(usage) = usage {
             gauge("pasteur_pastes", "Pastes stored.", usage.pastes);
             gauge("pasteur_stored_bytes", "Bytes stored, uploads under way included.", usage.bytes);
@@ -236,7 +241,8 @@ mod tests {
         metrics.requests.record(Route::Health, StatusCode::OK, Duration::from_micros(100));
         metrics.requests.record(Route::Health, StatusCode::NOT_FOUND, Duration::from_secs(100));
         let http = Snapshot { refused: 5, refused_by_client: 2, slow: 3, slow_heads: 3, ..Snapshot::default() };
-        let text = metrics.text(&http, Some(Usage { pastes: 3, bytes: 9, quota: Some(10) }));
+        let usage = Usage { pastes: 3, bytes: 9, quota: Some(10) };
+        let text = metrics.text(&http, Some(usage), Some(Memory { taken: 5, whole: 6 }));
         for line in [
             "pasteur_requests_total{route=\"/healthz\",status=\"2xx\"} 1",
             "pasteur_requests_total{route=\"/healthz\",status=\"4xx\"} 1",
@@ -252,6 +258,8 @@ mod tests {
             "pasteur_slow_clients_total{what=\"body\"} 0",
             "pasteur_pastes 3",
             "pasteur_quota_bytes 10",
+            "pasteur_memory_taken_bytes 5",
+            "pasteur_memory_bytes 6",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

@@ -95,6 +95,7 @@ impl Options {
             redirect_listen: self.redirect_http.clone(),
             admin_listen: self.admin_listen.clone(),
             stop_by_admin: false,
+            memory: None,
             max_paste: self.max_paste,
             max_expiry: self.max_expiry,
             create_rate: self.create_rate,

@@ -41,19 +41,19 @@ extern "C" fn sys_malloc(size: usize, align: usize) -> *mut u8 {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sys_realloc(memory: *mut u8, _size: usize, align: usize, size: usize) -> *mut u8 {
-    let (Some(memory), Ok(layout)) = (NonNull::new(memory), Layout::from_size_align(size, align)) else {
+unsafe extern "C" fn sys_realloc(memory: *mut u8, old: usize, align: usize, size: usize) -> *mut u8 {
+    let (Some(memory), Ok(old)) = (NonNull::new(memory), Layout::from_size_align(old, align)) else {
         return core::ptr::null_mut();
     };
-    // SAFETY: `std` resizes what it took with this alignment, and uses the new place only.
-    unsafe { memory::resize(memory, layout) }.map_or(core::ptr::null_mut(), NonNull::as_ptr)
+    // SAFETY: `std` resizes what it took with this layout, and uses the new place only.
+    unsafe { memory::resize(memory, old, size) }.map_or(core::ptr::null_mut(), NonNull::as_ptr)
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sys_free(memory: *mut u8, _size: usize, align: usize) {
-    if let Some(memory) = NonNull::new(memory) {
-        // SAFETY: `std` gives back what it took with this alignment.
-        unsafe { memory::give(memory, align) };
+unsafe extern "C" fn sys_free(memory: *mut u8, size: usize, align: usize) {
+    if let (Some(memory), Ok(layout)) = (NonNull::new(memory), Layout::from_size_align(size, align)) {
+        // SAFETY: `std` gives back what it took with this layout.
+        unsafe { memory::give(memory, layout) };
     }
 }
 

@@ -29,6 +29,11 @@ pub(crate) fn size() -> usize {
     HEAP.with(|heap| heap.size())
 }
 
+/// How many bytes of it are taken.
+pub(crate) fn taken() -> usize {
+    HEAP.with(|heap| heap.taken())
+}
+
 /// Takes memory.
 pub(crate) fn take(layout: Layout) -> Option<NonNull<u8>> {
     HEAP.with(|heap| heap.take(layout))
@@ -38,18 +43,18 @@ pub(crate) fn take(layout: Layout) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// As [`Heap::give`].
-pub(crate) unsafe fn give(memory: NonNull<u8>, align: usize) {
+pub(crate) unsafe fn give(memory: NonNull<u8>, layout: Layout) {
     // SAFETY: the caller's promise is the one that is asked for.
-    HEAP.with(|heap| unsafe { heap.give(memory, align) });
+    HEAP.with(|heap| unsafe { heap.give(memory, layout) });
 }
 
 /// Resizes memory.
 ///
 /// # Safety
 /// As [`Heap::resize`].
-pub(crate) unsafe fn resize(memory: NonNull<u8>, layout: Layout) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn resize(memory: NonNull<u8>, old: Layout, size: usize) -> Option<NonNull<u8>> {
     // SAFETY: the caller's promise is the one that is asked for.
-    HEAP.with(|heap| unsafe { heap.resize(memory, layout) })
+    HEAP.with(|heap| unsafe { heap.resize(memory, old, size) })
 }
 
 /// A block of the heap that is given back when it is dropped.
@@ -78,8 +83,8 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: the block was taken with this alignment, and ends here.
-        unsafe { give(self.start, self.layout.align()) };
+        // SAFETY: the block was taken with this layout, and ends here.
+        unsafe { give(self.start, self.layout) };
     }
 }
 

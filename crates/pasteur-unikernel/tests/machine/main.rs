@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod http;
 mod machine;
+mod memory;
 mod nbd;
 mod pastes;
 mod power;
