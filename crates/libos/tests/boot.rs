@@ -214,8 +214,8 @@ fn needs_qemu_images_tell_what_the_programs_declare() {
     assert_eq!(http.manifest.devices(), [card("net")]);
     assert!(http.memory.contains(&http.entry) && http.memory.start == 0x20_0000, "{http:?}");
     assert_eq!(http.size, image("http").metadata().expect("an image").len());
-    let [fixed, first] = [disk("fixed").read_only().optional(), card("first").optional()];
-    assert_eq!(read("devices").manifest.devices()[2..4], [fixed, first]);
+    let [fixed, config] = ["fixed", "config"].map(|name| disk(name).read_only().optional());
+    assert_eq!(read("devices").manifest.devices()[2..5], [fixed, config, card("first").optional()]);
 }
 
 #[test]
