@@ -11,7 +11,7 @@ mod tap;
 pub use clock::SystemClock;
 pub use entropy::Entropy;
 pub use file::FileBlock;
-pub use process::{Hangups, Signals, raise_descriptor_limit, runtime};
+pub use process::{Hangups, Signals, memory, raise_descriptor_limit, runtime};
 pub use sockets::{Listener, Socket, Sockets};
 #[cfg(feature = "tap")]
 pub use tap::Tap;

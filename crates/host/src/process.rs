@@ -5,6 +5,7 @@ use std::io;
 use std::task::Poll;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::system::sysinfo;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -28,6 +29,15 @@ pub fn raise_descriptor_limit() -> u64 {
     // Where it cannot be raised, the limit that is read back says so.
     let _ = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Bytes of memory that this process may have: the machine's, or less where its control group (version 2) is bounded.
+#[must_use]
+pub fn memory() -> u64 {
+    let machine = sysinfo();
+    let machine = machine.totalram.saturating_mul(machine.mem_unit.into());
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    group.and_then(|most| most.trim().parse().ok()).map_or(machine, |most: u64| most.min(machine))
 }
 
 /// The signal by which an operator says that files have changed.

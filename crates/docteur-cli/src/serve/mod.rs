@@ -23,9 +23,9 @@ pub(crate) struct Arguments {
     /// Where to listen: an address and a port, or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: Place,
-    /// MiB of decoded files to keep
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
-    cache: u32,
+    /// MiB of decoded files to keep [default: a quarter of the machine's memory, or of what its control group may have]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    cache: Option<u32>,
     /// The most connections of one client; 0 is no limit
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_client)]
     connections_per_client: usize,
@@ -35,7 +35,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let image = look::open(&arguments.image)?;
     // As many as the runtime has: no thread waits for a cache.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let cache = usize::try_from(u64::from(arguments.cache) << 20)?;
+    let cache = match arguments.cache {
+        Some(mebibytes) => u64::from(mebibytes) << 20,
+        None => (host::memory() / 4).clamp(1 << 20, 1 << 40),
+    };
+    let cache = usize::try_from(cache)?;
     let site = Site::new(image, threads, cache, |damage| {
         // There is nobody to tell if this fails.
         let _ = writeln!(io::stderr(), "docteur: {damage}");

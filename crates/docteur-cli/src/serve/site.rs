@@ -24,6 +24,8 @@ use super::kept::Kept;
 const WHOLE: u64 = 256 << 10;
 /// Bytes of a longer one that are decoded and sent at once.
 const PIECE: usize = 64 << 10;
+/// The most bytes of parts of segments that a thread keeps: some segments of the largest profile.
+const PARTS: usize = 16 << 20;
 /// About what is taken by a path that is kept, beside its length.
 const PATH: usize = 256;
 /// The page for paths that are not there, if the image has one.
@@ -59,13 +61,15 @@ impl Site {
     /// Serves `image` with `threads` threads, and keeps about `cache` bytes. `tell` gets a line about each damage.
     pub(super) fn new(image: Image<FileSource>, threads: usize, cache: usize, tell: fn(&str)) -> Self {
         let root = super::super::hex(&image.root()).chars().take(DIGITS).collect();
-        // Half for contents, a sixteenth for paths, the rest for segments and index blocks that are decoded in part.
-        let each = (cache / 2 - cache / 16) / threads.max(1);
+        // A sixteenth for paths; for segments and index blocks that are decoded in part as much as a thread can make use of; the rest, at
+        // least half, for contents.
+        let paths = cache / 16;
+        let each = ((cache / 2 - paths) / threads.max(1)).min(PARTS);
         Self(Arc::new(Shared {
             pool: Pool::new(image, threads, each),
             root,
-            found: Mutex::new(Kept::new(cache / 16)),
-            contents: Mutex::new(Kept::new(cache / 2)),
+            found: Mutex::new(Kept::new(paths)),
+            contents: Mutex::new(Kept::new(cache - paths - each * threads)),
             tell,
         }))
     }
