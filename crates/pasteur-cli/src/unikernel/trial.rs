@@ -5,7 +5,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{guard, qemu};
@@ -21,13 +21,12 @@ const STATUS: u8 = 21;
 /// Runs the guest by KVM; `Err` says why that cannot be used.
 pub(super) fn kvm(program: &Path) -> Result<(), String> {
     OpenOptions::new().read(true).write(true).open(DEVICE).map_err(|error| format!("{DEVICE}: {error}"))?;
-    run(program, true)
+    run(guard::command(program), true)
 }
 
-fn run(program: &Path, kvm: bool) -> Result<(), String> {
+fn run(mut command: Command, kvm: bool) -> Result<(), String> {
     let mut image = tempfile::NamedTempFile::new().map_err(|error| format!("no file for a trial: {error}"))?;
     image.write_all(&guest()).map_err(|error| format!("no file for a trial: {error}"))?;
-    let mut command = guard::command(program);
     command.args(qemu::ALWAYS).args(qemu::processor(kvm)).args(["-machine", "microvm", "-m", "16M", "-kernel"]);
     command.arg(image.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
@@ -101,6 +100,7 @@ mod tests {
 
     #[test]
     fn needs_qemu_the_guest_ends_where_the_processor_works() {
-        run(Path::new("qemu-system-x86_64"), false).unwrap();
+        // Without the guard, which is this program and not that of the test.
+        run(Command::new("qemu-system-x86_64"), false).unwrap();
     }
 }
