@@ -9,6 +9,7 @@ mod chance;
 mod client;
 mod faults;
 mod files;
+mod frames;
 mod http;
 mod machine;
 mod memory;

@@ -1,9 +1,14 @@
-//! A network that loses, repeats and reorders frames: what is asked for is answered, and no byte is another.
+//! Bad networks: one that loses, repeats and reorders frames, and strangers on it who flood the machine. What is asked for is answered, and
+//! no byte is another.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use device::sim::WireTrouble;
 
 use crate::client::Paste;
-use crate::http::Connection;
+use crate::frames::{FLOODS, Flood};
+use crate::http::{Connection, request};
 use crate::machine::{Setup, blank};
 use crate::program::pasteur;
 use crate::wire::Wire;
@@ -38,5 +43,74 @@ fn needs_qemu_a_network_that_loses_repeats_and_reorders_changes_no_byte() {
     let got = pasteur(folder, &["get", "-o", "got", &link], b"");
     assert_eq!(got.code, 0, "{}", got.errors);
     assert!(std::fs::read(folder.join("got/large")).unwrap() == bytes, "a byte is another");
+    machine.stop();
+}
+
+/// How long a flood pauses after a few frames: it is of some hundred to some thousand frames in a second.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How often each flood does so while others are answered, at least, and how many of them there are.
+const BURSTS: u64 = 1000;
+const ANSWERED: usize = 10;
+/// How long somebody tries who is not answered.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Tells a flood that it is over, also where the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes pastes while frames of strangers come, as many and as long as it takes until they are a flood.
+fn meanwhile(wire: &Wire, (name, flood, burst): (&str, Flood, u64), mut paste: impl FnMut()) {
+    let (bursts, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        scope.spawn(|| {
+            let mut seed = 12;
+            while !over.load(Ordering::Relaxed) {
+                (0..burst).for_each(|_| wire.send(&flood(&mut seed)));
+                bursts.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(PAUSE);
+            }
+        });
+        let mut answered = 0;
+        while answered < ANSWERED || bursts.load(Ordering::Relaxed) < BURSTS {
+            paste();
+            answered += 1;
+        }
+        println!("{name}: {} frames, {answered} pastes", bursts.load(Ordering::Relaxed) * burst);
+    });
+}
+
+#[test]
+fn needs_qemu_floods_of_strangers_stop_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let setup = Setup::new(&blank(folder, "store", 64 << 20)).words("--create-rate 0");
+    let (machine, wire) = Wire::boot(folder, Setup { memory: "256M", ..setup }, WireTrouble::default());
+    let (mut pastes, mut seed) = (Vec::new(), 11);
+    for flood in FLOODS {
+        meanwhile(&wire, flood, || {
+            let end = Instant::now() + PATIENCE;
+            let mut to = Connection::new(machine.public);
+            let paste = loop {
+                match Paste::create(&mut to, &mut seed) {
+                    Some(paste) => break paste,
+                    // A beginning may lose its place to those of strangers: its client is told so, and tries again.
+                    None if Instant::now() < end => to = Connection::new(machine.public),
+                    None => panic!("{}: no answer: {}", flood.0, machine.said()),
+                }
+            };
+            paste.peek(&mut to);
+            pastes.push(paste);
+        });
+        assert_eq!(request(machine.admin, "GET", "/readyz").0, 200, "after {}", flood.0);
+    }
+    let mut to = Connection::new(machine.public);
+    pastes.iter_mut().for_each(|paste| paste.check(&mut to));
+    assert!(!machine.said().contains("panicked"), "{}", machine.said());
     machine.stop();
 }

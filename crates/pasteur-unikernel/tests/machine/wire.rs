@@ -44,6 +44,12 @@ impl Wire {
         (machine, wire)
     }
 
+    /// Puts a frame on the cable; it waits while the machine is slow.
+    pub(crate) fn send(&self, frame: &[u8]) {
+        // The machine may be gone.
+        let _ = self.socket.send_to(frame, &self.theirs);
+    }
+
     /// Moves frames between QEMU and our end of the cable.
     fn pump(&self, cable: SimEthernet) {
         struct Unpark(Thread);
