@@ -12,6 +12,7 @@ use crate::client::Paste;
 use crate::http::Connection;
 use crate::machine::{Machine, Setup};
 use crate::nbd;
+use crate::program::{get, pasteur, put};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
@@ -124,6 +125,29 @@ fn needs_qemu_a_disk_that_fails_for_a_while_costs_what_was_asked_for_and_nothing
     let machine = setup.boot();
     let mut to = Connection::new(machine.public);
     pastes.iter_mut().for_each(|paste| paste.check(&mut to));
+    machine.stop();
+}
+
+#[test]
+fn needs_qemu_who_puts_on_a_disk_that_fails_is_told_and_may_again_once_it_works() {
+    let (folder, faulty) = (tempfile::tempdir().unwrap(), Faulty::new());
+    let folder = folder.path();
+    let disks = vec![("store", nbd::disk(folder, faulty.clone()))];
+    let machine = Setup { disks, ..Setup::new(folder) }.words("--create-rate 0").boot();
+    let kept = put(folder, &machine.origin(), "kept", &[]);
+    for call in [Call::Write, Call::Flush] {
+        // For as long as it takes: a single failure may be met by a sweep of the store's own.
+        faulty.set(Some((call, 0, u64::MAX)));
+        let refused = pasteur(folder, &["put", "--server", &machine.origin()], b"refused");
+        assert!(refused.code != 0, "{call:?}: {}", machine.said());
+        faulty.set(None);
+        // The first may still be told of the failure, while the store opens its database again.
+        let fits = || pasteur(folder, &["put", "--server", &machine.origin()], b"again").code == 0;
+        assert!((0..50).any(|_| fits()), "{call:?}: {}", machine.said());
+        assert_eq!(get(folder, &kept), "kept");
+    }
+    machine.until(" 500 ");
+    machine.until("the store's device failed");
     machine.stop();
 }
 
