@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -227,6 +228,16 @@ pub(crate) fn blank(folder: &Path, name: &str, len: u64) -> PathBuf {
     path
 }
 
+/// A port for QEMU to listen at. It is none of those that systems give to connections and to who asks for any (Linux: from 32768 on;
+/// RFC 6335: from 49152 on), so that nobody is given it before QEMU has it.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Other processes that run these tests begin elsewhere.
+    let start = std::process::id().wrapping_mul(97);
+    let ports = std::iter::repeat_with(|| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT);
+    let mut ports = ports.take(COUNT as usize).map(|port| u16::try_from(port).unwrap());
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).expect("a port that nobody listens at")
 }
