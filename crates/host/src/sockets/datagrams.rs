@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use paf::http::{AsyncUdpSocket, Datagrams};
 use quinn::{Runtime as _, TokioRuntime};
@@ -14,17 +14,27 @@ use super::Sockets;
 const BUFFER: usize = 4 << 20;
 
 impl Datagrams for Sockets {
+    /// One that was passed for this address is taken.
     fn bind(&self, address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!address.ip().is_unspecified())?;
-        }
+        let passed = self.passed.as_ref().map(|passed| passed.lock().unwrap_or_else(PoisonError::into_inner));
+        let socket = match passed.and_then(|mut passed| passed.take_datagrams(address)) {
+            Some(socket) => socket.into(),
+            None => bound(address)?,
+        };
         // The kernel gives less where its limit is lower.
         let _ = socket.set_recv_buffer_size(BUFFER);
         let _ = socket.set_send_buffer_size(BUFFER);
-        socket.bind(&address.into())?;
         TokioRuntime.wrap_udp_socket(socket.into())
     }
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::io;
+use std::net::UdpSocket;
 
 use listenfd::ListenFd;
 
 use super::unix::Unix;
 use super::{Kind, Listener};
 
-/// Sockets not yet taken, each with its name.
+/// Sockets not yet taken, each that listens with its name.
 pub(super) struct Passed {
     sockets: ListenFd,
     names: Vec<Option<String>>,
+    /// Those for UDP, which are found by their addresses.
+    datagrams: Vec<UdpSocket>,
 }
 
 impl Passed {
@@ -19,10 +22,25 @@ impl Passed {
     pub(super) fn from_env() -> Self {
         // Read first: the names are taken out of the environment with the sockets.
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let sockets = ListenFd::from_env();
+        let mut sockets = ListenFd::from_env();
         let mut names: Vec<_> = names.split(':').map(|name| Some(name.to_owned())).collect();
         names.resize(sockets.len(), Some(String::new()));
-        Self { sockets, names }
+        let mut datagrams = Vec::new();
+        for (i, name) in names.iter_mut().enumerate() {
+            // A socket that is of another kind stays where it is.
+            if let Ok(Some(socket)) = sockets.take_udp_socket(i) {
+                *name = None;
+                datagrams.push(socket);
+            }
+        }
+        Self { sockets, names, datagrams }
+    }
+
+    /// Takes the UDP socket at this address.
+    #[cfg(feature = "h3")]
+    pub(super) fn take_datagrams(&mut self, address: std::net::SocketAddr) -> Option<UdpSocket> {
+        let at = self.datagrams.iter().position(|socket| socket.local_addr().is_ok_and(|own| own == address))?;
+        Some(self.datagrams.swap_remove(at))
     }
 
     /// Takes the sockets of that name, or all that are left.
@@ -48,7 +66,8 @@ impl Passed {
 
 impl fmt::Debug for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passed").field("names", &self.names).finish_non_exhaustive()
+        let mut out = f.debug_struct("Passed");
+        out.field("names", &self.names).field("datagrams", &self.datagrams).finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::tls::{certificate, curl, run};
 type Requests = h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>;
 
 /// A connection to the server at `address`, whose certificate is in the file `chain`.
-async fn connect(address: &str, chain: &str) -> (Endpoint, Requests) {
+pub(crate) async fn connect(address: &str, chain: &str) -> (Endpoint, Requests) {
     let address: SocketAddr = address.parse().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(chain).unwrap()).unwrap();
@@ -37,7 +37,7 @@ async fn connect(address: &str, chain: &str) -> (Endpoint, Requests) {
 }
 
 /// Sends a request with its body, and gives the answer.
-async fn ask(requests: &mut Requests, request: Request<()>, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
+pub(crate) async fn ask(requests: &mut Requests, request: Request<()>, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
     let mut stream = requests.send_request(request).await.unwrap();
     for piece in body.chunks(60_000) {
         stream.send_data(Bytes::copy_from_slice(piece)).await.unwrap();
@@ -51,7 +51,7 @@ async fn ask(requests: &mut Requests, request: Request<()>, body: Vec<u8>) -> (S
     (answer.status(), said)
 }
 
-fn get(path: &str) -> Request<()> {
+pub(crate) fn get(path: &str) -> Request<()> {
     Request::get(format!("https://a.test{path}")).body(()).unwrap()
 }
 

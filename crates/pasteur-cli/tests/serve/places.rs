@@ -1,13 +1,17 @@
 //! Where a server can be reached.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
+use http::StatusCode;
+
+use crate::h3::{self, connect};
 use crate::server::{PATIENCE, Place, Server, fails, rest};
+use crate::tls::certificate;
 
 const ASK: &str = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
@@ -41,12 +45,20 @@ fn a_unix_socket_is_there_while_the_server_is() {
 
 /// `pasteur serve` that is passed this socket, as systemd does it.
 fn passed(place: &Place, socket: OwnedFd, listen: &str) -> Command {
-    let server = place.bare(&["--listen", listen]);
+    let mut command =
+        with_passed(place, "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=web", &["--listen", listen]);
+    command.stdin(Stdio::from(socket)).stderr(Stdio::piped());
+    command
+}
+
+/// `pasteur serve` with these options, after a script that puts the sockets where they belong.
+fn with_passed(place: &Place, script: &str, options: &[&str]) -> Command {
+    let server = place.bare(options);
     let mut command = Command::new("sh");
-    let script = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    let script = format!("{script} LISTEN_PID=$$; exec \"$0\" \"$@\"");
     command.arg("-c").arg(script).arg(server.get_program()).args(server.get_args());
     command.arg("--store").arg(place.path("store.redb")).arg("--site").arg(place.path("site.img"));
-    command.current_dir(place.path(".")).stdin(Stdio::from(socket));
+    command.current_dir(place.path("."));
     command
 }
 
@@ -69,6 +81,32 @@ fn sockets_that_are_passed_are_taken_over() {
     assert!(code == 5 && said.contains("no socket was passed by the name other"), "{code} {said}");
     let (code, said) = fails(place.command(&["--listen", "systemd"]));
     assert!(code == 5 && said.contains("no socket was passed"), "{code} {said}");
+}
+
+/// The sockets of one unit, `ListenStream=` and `ListenDatagram=` at the same port. Nobody but who was passed the second can serve HTTP/3
+/// there: the port is taken.
+#[tokio::test]
+async fn a_socket_for_http3_is_taken_over_as_well() {
+    let place = Place::new();
+    let (chain, key) = certificate(&place, "a", "a.test");
+    let (socket, datagrams) = loop {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        if let Ok(datagrams) = UdpSocket::bind(socket.local_addr().unwrap()) {
+            break (socket, datagrams);
+        }
+    };
+    let address = socket.local_addr().unwrap().to_string();
+    let script = "exec 3<&0 4<&2 2>&1 </dev/null; export LISTEN_FDS=2 LISTEN_FDNAMES=web:web";
+    let options = ["--listen", "systemd:web", "--tls-cert", &chain, "--tls-key", &key];
+    let mut command = with_passed(&place, script, &options);
+    // A shell passes on no more than the three that each process has.
+    command.stdin(Stdio::from(OwnedFd::from(socket))).stderr(Stdio::from(OwnedFd::from(datagrams)));
+    let server = Server::given(command);
+    assert_eq!(server.addresses, [address]);
+    let (_endpoint, mut requests) = connect(&server.addresses[0], &chain).await;
+    let (status, page) = h3::ask(&mut requests, h3::get("/"), Vec::new()).await;
+    assert_eq!((status, &page[..]), (StatusCode::OK, &b"<title>test</title>"[..]));
+    server.end();
 }
 
 #[test]

@@ -97,21 +97,21 @@ impl Server {
 
     /// Starts a server and waits until it has told `count` addresses.
     pub(crate) fn listening(mut command: Command, count: usize) -> Self {
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
         Self::run(command, count)
     }
 
-    /// Starts a server whose standard input is set already.
+    /// Starts a server whose standard input and standard error are set already.
     pub(crate) fn given(command: Command) -> Self {
         Self::run(command, 1)
     }
 
     fn run(mut command: Command, count: usize) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stderr = child.stderr.take();
         let log = thread::spawn(move || {
             let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
+            let _ = stderr.map(|mut stderr| stderr.read_to_string(&mut log));
             log
         });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
