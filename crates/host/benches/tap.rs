@@ -1,5 +1,7 @@
 //! How fast one connection is between `netstack` on a TAP device and the kernel's own TCP, each way, with and without 1% of the packets
 //! lost in both directions: prints Gbit a second. It takes the right to administer networks, and `ip`.
+//! The kernel controls congestion as the system has it: by BBR it goes on through losses, by CUBIC or Reno 1% of them leaves it windows of
+//! some ten segments, whoever is at the other end.
 //! Run as a test (`cargo test --benches`) it does a little.
 
 use std::error::Error;
@@ -69,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (per_mille, kind) in [(0, ""), (10, ", 1% lost")] {
             let (stack, driver) = stack(per_mille)?;
             let to: IpAddr = OURS.split('/').next().unwrap_or_default().parse()?;
-            let bytes = if per_mille == 0 { bytes } else { bytes / 16 };
+            let bytes = if per_mille == 0 { bytes } else { bytes / 4 };
             for (sends, way) in [(false, "from the kernel"), (true, "to the kernel")] {
                 let rate = carry(&stack, (to, if sends { 2 } else { 1 }).into(), sends, bytes).await?;
                 println!("{way}{kind}: {rate:.3} Gbit/s");
@@ -100,52 +102,46 @@ fn ip(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     if status.success() { Ok(()) } else { Err(format!("ip {arguments:?} fails").into()) }
 }
 
-/// Gbit a second of one connection, from its first byte to its end.
+/// Gbit a second of one connection, over so many bytes from its first. It is broken off after them: its end may be lost as well, which
+/// costs the sender's longest wait once, and is not what is measured here.
 async fn carry(stack: &Netstack, at: SocketAddr, sends: bool, bytes: u64) -> Result<f64, Box<dyn Error>> {
     let mut listener = stack.listen(at).await?;
     let kernel = tokio::task::spawn_blocking(move || kernel(TcpStream::connect(at)?, !sends, bytes));
     let (mut flow, _) = listener.accept().await?;
     let begin = Instant::now();
     let mut chunk = vec![0; CHUNK];
-    let mut carried = 0;
-    if sends {
-        while carried < bytes {
-            flow.write_all(&chunk).await?;
-            carried += CHUNK as u64;
-        }
-        flow.shutdown().await?;
-        carried = kernel.await??;
+    let end = if sends {
+        while flow.write_all(&chunk).await.is_ok() {}
+        kernel.await??
     } else {
-        loop {
+        let mut carried = 0;
+        while carried < bytes {
             match flow.read(&mut chunk).await? {
-                0 => break,
+                0 => return Err(format!("{carried} of {bytes} bytes came").into()),
                 len => carried += len as u64,
             }
         }
+        let end = Instant::now();
+        drop(flow);
         kernel.await??;
-    }
-    let seconds = begin.elapsed().as_secs_f64();
-    if carried < bytes {
-        return Err(format!("{carried} of {bytes} bytes came").into());
-    }
-    Ok(carried as f64 * 8.0 / 1e9 / seconds)
+        end
+    };
+    Ok(bytes as f64 * 8.0 / 1e9 / (end - begin).as_secs_f64())
 }
 
-/// The kernel's end: sends so many bytes, or receives to the end.
-fn kernel(mut socket: TcpStream, sends: bool, bytes: u64) -> io::Result<u64> {
+/// The kernel's end: sends for as long as it may, or receives so many bytes. When that was over.
+fn kernel(mut socket: TcpStream, sends: bool, bytes: u64) -> io::Result<Instant> {
     let mut chunk = vec![0; CHUNK];
-    let mut carried = 0;
     if sends {
-        while carried < bytes {
-            socket.write_all(&chunk)?;
-            carried += CHUNK as u64;
-        }
-        return Ok(carried);
+        while socket.write_all(&chunk).is_ok() {}
+        return Ok(Instant::now());
     }
-    loop {
+    let mut carried = 0;
+    while carried < bytes {
         match socket.read(&mut chunk)? {
-            0 => return Ok(carried),
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             len => carried += len as u64,
         }
     }
+    Ok(Instant::now())
 }

@@ -14,6 +14,9 @@ const HOPS: u8 = 64;
 /// The ends of a connection: this machine's, and the other.
 pub(crate) type Pair = (SocketAddr, SocketAddr);
 
+/// Sequence numbers that came out of their turn: the first, and the one after the last.
+pub(crate) type Block = (TcpSeqNumber, TcpSeqNumber);
+
 /// What is to be known of a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -28,6 +31,8 @@ pub(crate) struct Segment {
     pub(crate) acknowledgement: Option<Acknowledgement>,
     /// The last end of what its sender has received out of turn (RFC 2018).
     pub(crate) arrived: Option<TcpSeqNumber>,
+    /// The first block of that, which has what came last.
+    pub(crate) block: Option<Block>,
 }
 
 /// What an end has received in its turn.
@@ -82,6 +87,7 @@ impl Segment {
             window: tcp.window_len(),
         });
         let ranges = tcp.selective_ack_ranges().unwrap_or_default();
+        let number = |number: u32| TcpSeqNumber(number.cast_signed());
         Some(Self {
             pair,
             begins: tcp.syn() && !tcp.ack() && !tcp.fin() && !tcp.rst(),
@@ -89,7 +95,8 @@ impl Segment {
             sequence,
             len,
             acknowledgement,
-            arrived: ranges.iter().flatten().map(|(_, end)| TcpSeqNumber(end.cast_signed())).reduce(later),
+            arrived: ranges.iter().flatten().map(|(_, end)| number(*end)).reduce(later),
+            block: ranges[0].map(|(first, end)| (number(first), number(end))),
         })
     }
 }
@@ -99,9 +106,13 @@ fn later(one: TcpSeqNumber, other: TcpSeqNumber) -> TcpSeqNumber {
 }
 
 impl Acknowledgement {
-    /// A frame that says this and nothing else to the card `to`, of the connection `pair`.
-    pub(crate) fn frame(&self, to: [u8; 6], pair: Pair) -> Vec<u8> {
+    /// A frame that says this, with the first three of these blocks, and nothing else to the card `to`, of the connection `pair`.
+    pub(crate) fn frame(&self, blocks: &[Block], to: [u8; 6], pair: Pair) -> Vec<u8> {
         let (ours, theirs) = pair;
+        let mut sack_ranges = [None; 3];
+        for (range, (first, end)) in sack_ranges.iter_mut().zip(blocks) {
+            *range = Some((first.0.cast_unsigned(), end.0.cast_unsigned()));
+        }
         let tcp = TcpRepr {
             src_port: theirs.port(),
             dst_port: ours.port(),
@@ -112,7 +123,7 @@ impl Acknowledgement {
             window_scale: None,
             max_seg_size: None,
             sack_permitted: false,
-            sack_ranges: [None; 3],
+            sack_ranges,
             timestamp: None,
             payload: &[],
         };
@@ -173,10 +184,16 @@ mod tests {
                 number: TcpSeqNumber(i32::MAX),
                 window: 0x1234,
             };
-            let frame = acknowledgement.frame([2, 0, 0, 0, 0, 2], pair);
-            let read = Segment::of(&frame).unwrap();
-            assert_eq!((read.pair, read.is_bare, read.arrived), (pair, true, None));
-            assert_eq!(read.acknowledgement, Some(acknowledgement));
+            let block = |first, end| (TcpSeqNumber(first), TcpSeqNumber(end));
+            for (blocks, arrived) in
+                [(&[][..], None), (&[block(5, 9)], Some(9)), (&[block(5, 9), block(11, 20), block(-9, 3)], Some(20))]
+            {
+                let frame = acknowledgement.frame(blocks, [2, 0, 0, 0, 0, 2], pair);
+                let read = Segment::of(&frame).unwrap();
+                assert_eq!((read.pair, read.is_bare, read.block), (pair, true, blocks.first().copied()));
+                assert_eq!(read.arrived, arrived.map(TcpSeqNumber));
+                assert_eq!(read.acknowledgement, Some(acknowledgement));
+            }
         }
     }
 }

@@ -23,13 +23,23 @@ pub(crate) struct Wire {
     spare: Vec<Vec<u8>>,
     /// Segments that smoltcp has sent since they were last taken.
     sent: Vec<Segment>,
+    /// The acknowledgement that smoltcp answers the frame with that it has taken, not sent yet.
+    answer: Option<(Segment, Vec<u8>)>,
     /// What the card failed with.
     failed: Option<io::Error>,
 }
 
 impl Wire {
     pub(crate) fn new(ethernet: Box<dyn Ethernet>) -> Self {
-        Self { ethernet, incoming: None, waiting: VecDeque::new(), spare: Vec::new(), sent: Vec::new(), failed: None }
+        Self {
+            ethernet,
+            incoming: None,
+            waiting: VecDeque::new(),
+            spare: Vec::new(),
+            sent: Vec::new(),
+            answer: None,
+            failed: None,
+        }
     }
 
     pub(crate) fn mac(&self) -> [u8; 6] {
@@ -81,6 +91,11 @@ impl Wire {
         self.sent.drain(..)
     }
 
+    /// The acknowledgement that smoltcp answers the frame with that it took last: it is for the caller to send.
+    pub(crate) fn answer(&mut self) -> Option<(Segment, Vec<u8>)> {
+        self.answer.take()
+    }
+
     /// Lets smoltcp take this frame.
     pub(crate) fn offer(&mut self, frame: Vec<u8>) {
         self.incoming = Some(frame);
@@ -115,11 +130,11 @@ impl Device for Wire {
 
     fn receive(&mut self, _: Instant) -> Option<(Received, Sending<'_>)> {
         let frame = self.incoming.take()?;
-        Some((Received(frame), Sending(self)))
+        Some((Received(frame), Sending { wire: self, is_answer: true }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sending<'_>> {
-        (self.waiting.len() < WAITING).then_some(Sending(self))
+        (self.waiting.len() < WAITING).then_some(Sending { wire: self, is_answer: false })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -138,16 +153,24 @@ impl RxToken for Received {
     }
 }
 
-pub(crate) struct Sending<'w>(&'w mut Wire);
+pub(crate) struct Sending<'w> {
+    wire: &'w mut Wire,
+    is_answer: bool,
+}
 
 impl TxToken for Sending<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = self.0.spare.pop().unwrap_or_default();
+        let wire = self.wire;
+        let mut frame = wire.spare.pop().unwrap_or_default();
         frame.clear();
         frame.resize(len, 0);
         let result = f(&mut frame);
-        self.0.sent.extend(Segment::sent(&frame));
-        self.0.send(frame);
+        let segment = Segment::sent(&frame);
+        wire.sent.extend(segment);
+        match segment.filter(|segment| self.is_answer && segment.is_bare) {
+            Some(segment) => wire.answer = Some((segment, frame)),
+            None => wire.send(frame),
+        }
         result
     }
 }

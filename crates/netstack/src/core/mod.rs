@@ -1,5 +1,6 @@
 //! The stack's state, and one step of it: frames in, sockets looked after, frames out.
 
+mod answers;
 mod flows;
 mod lease;
 mod recovery;
@@ -24,6 +25,7 @@ use crate::config::{Config, Limits};
 use crate::segment::{Pair, Segment};
 use crate::wire::Wire;
 
+use answers::Told;
 use recovery::{Alarms, Recovery};
 
 /// Frames that are taken in before others get their turn.
@@ -53,6 +55,8 @@ pub(crate) struct Core {
     /// Every socket.
     pairs: HashMap<Pair, Known>,
     alarms: Alarms,
+    /// Connections whose answer to what came waits for what else came.
+    answering: Vec<Pair>,
     half_open: VecDeque<HalfOpen>,
     dhcp: Option<SocketHandle>,
     /// The address that came by DHCP.
@@ -98,6 +102,8 @@ struct Known {
     acknowledged: Option<TcpSeqNumber>,
     /// What is known of its way out, once something was sent.
     recovery: Option<Box<Recovery>>,
+    /// What it has told of segments that came out of their turn, while something before them is missing.
+    told: Option<Box<Told>>,
     /// When it is looked at next.
     alarm: Option<Instant>,
 }
@@ -164,6 +170,7 @@ impl Core {
             flows: HashMap::new(),
             pairs: HashMap::new(),
             alarms: Alarms::new(),
+            answering: Vec::new(),
             half_open: VecDeque::new(),
             orphans: Vec::new(),
             finishing: Vec::new(),
@@ -196,6 +203,7 @@ impl Core {
             self.take_in(frame, now, moment);
         }
         self.follow_alarms(now, moment);
+        self.send_answers();
         self.settle_lease();
         self.settle(now);
         for _ in 0..ROUNDS {
@@ -235,6 +243,7 @@ impl Core {
         self.wire.offer(frame);
         self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
         self.note_sent(now);
+        self.answer();
         self.close_doors(segment.map(|segment| segment.pair));
         if let Some(segment) = segment {
             self.note_heard(&segment, now, moment);
@@ -527,7 +536,7 @@ impl Core {
 
     fn add(&mut self, socket: Socket<'static>, pair: Pair) -> SocketHandle {
         let handle = self.sockets.add(socket);
-        self.pairs.insert(pair, Known { handle, acknowledged: None, recovery: None, alarm: None });
+        self.pairs.insert(pair, Known { handle, acknowledged: None, recovery: None, told: None, alarm: None });
         handle
     }
 
