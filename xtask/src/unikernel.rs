@@ -26,11 +26,15 @@ pub(crate) fn cargo(verb: &str) -> Command {
 
 /// Builds the site and the image, and tells where it is.
 pub(crate) fn run() -> Result<()> {
-    shell::step("set-up: what the image is built from", setup::sources)?;
     let site = shell::step("web: the browser client and the site", || web::build(&paths::target()))?;
-    let image = shell::step("unikernel: the server as a machine", || build(&paths::target(), &site))?;
-    println!("{}", image.display());
+    println!("{}", image(&site)?.display());
     Ok(())
+}
+
+/// Builds the image with this site inside.
+pub(crate) fn image(site: &web::Site) -> Result<PathBuf> {
+    shell::step("set-up: what the image is built from", setup::sources)?;
+    shell::step("unikernel: the server as a machine", || build(&paths::target(), site))
 }
 
 /// Builds the image under `target`, a target directory of cargo's.

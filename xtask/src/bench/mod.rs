@@ -10,10 +10,12 @@ mod images;
 mod load;
 mod paf;
 mod pages;
+mod paste;
 mod report;
 mod server;
 mod serving;
 mod transfer;
+mod unikernel;
 
 use anyhow::{Context, Result, bail};
 
@@ -24,6 +26,8 @@ use report::Report;
 pub(crate) struct Bench {
     /// The release build of `pasteur`, with the site inside.
     program: std::path::PathBuf,
+    /// The site that is inside, where a server is needed at all.
+    site: Option<web::Site>,
     /// A folder of its own, on the disk that the target directory is on.
     folder: std::path::PathBuf,
     /// Whether to do all of it in small, to see that it works.
@@ -45,6 +49,7 @@ const GROUPS: &[Group] = &[
     ("store", crates::store),
     ("multipart", crates::multipart),
     ("docteur", images::run),
+    ("unikernel", unikernel::run),
 ];
 
 /// Measures the named groups, or all; `--quick` does so in small.
@@ -59,13 +64,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     // Images alone need no server.
     let serves = names.is_empty() || names.iter().any(|name| !["docteur", "netstack"].contains(&name.as_str()));
-    let program = if serves { server_program()? } else { std::path::PathBuf::new() };
+    let (program, site) = if serves { server_program()? } else { Default::default() };
     let folder = paths::target().join("bench");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let mut bench = Bench { program, folder, quick: !options.is_empty(), report: Report::default() };
+    let mut bench = Bench { program, site, folder, quick: !options.is_empty(), report: Report::default() };
     for (name, group) in GROUPS {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
             shell::step(&format!("bench {name}"), || group(&mut bench))?;
@@ -79,8 +84,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 /// The release build of `pasteur`, and what loads it.
-fn server_program() -> Result<std::path::PathBuf> {
+fn server_program() -> Result<(std::path::PathBuf, Option<web::Site>)> {
     setup::programs(&[("wrk", "wrk"), ("nginx", "nginx-light")])?;
     let site = shell::step("web: the browser client and the site", || web::build(&paths::target()))?;
-    shell::step("server: the program pasteur", || serve::program(&site))
+    let program = shell::step("server: the program pasteur", || serve::program(&site))?;
+    Ok((program, Some(site)))
 }

@@ -1,6 +1,5 @@
 //! The server: durable creates, reads, the page, many connections, slow ones, and what it takes when idle.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,17 +10,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use api::Token;
 
-use super::Bench;
 use super::load::{Load, Nginx, wrk};
 use super::report::Goal;
 use super::serving::{Serving, flush_time, get};
+use super::{Bench, paste};
 
 /// Bytes of content of a small paste.
 const SMALL: usize = 2048;
 /// What nginx answered in a second, with 4 KiB of a static file, on the quiet machine that the goals were set on: how fast a
 /// machine is, and its load generator, shows in it.
 const PEER: f64 = 99_600.0;
-const HEADER: &str = r#"{"v":1,"kdf":null,"burn":false,"comments":false}"#;
 
 pub(super) fn run(bench: &mut Bench) -> Result<()> {
     idle(bench)?;
@@ -73,21 +71,11 @@ fn creates(bench: &mut Bench, peer: f64) -> Result<Serving> {
 
 fn reads(bench: &mut Bench, served: &Serving, peer: f64) -> Result<()> {
     let token = Token::new([7; 32]);
-    let mut ids = String::new();
-    for _ in 0..1000 {
-        let _ = write!(ids, "{:?},", create(served, &token)?);
-    }
-    // A thousand pastes by turns, so that no single one is all that is read. The requests are made beforehand: otherwise
-    // this measures how fast wrk's Lua makes them.
-    let lua = format!(
-        "local ids = {{{ids}}}\nlocal requests, n = {{}}, 0\nwrk.headers['Authorization'] = 'Bearer {}'\n\
-         init = function()\n\
-         for i, id in ipairs(ids) do requests[i] = wrk.format(nil, '/api/v1/pastes/' .. id .. '/content') end end\n\
-         request = function() n = n % #requests + 1; return requests[n] end\n",
-        *token.encode()
-    );
+    let form = paste::form(&token, &paste::content(SMALL));
+    // A thousand pastes by turns, so that no single one is all that is read.
+    let ids = (0..1000).map(|_| paste::create(&served.address, &form)).collect::<Result<Vec<_>>>()?;
     let script = bench.folder.join("read.lua");
-    std::fs::write(&script, lua)?;
+    std::fs::write(&script, paste::reading(&ids, &token))?;
     let before = served.process().cpu()?;
     let load = wrk(&format!("http://{}/", served.address), if bench.quick { 1 } else { 10 }, Some(&script))?;
     let cpu = (served.process().cpu()? - before) * 1000.0 / load.requests;
@@ -183,47 +171,10 @@ fn slow_clients(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// The creating form, its content of [`SMALL`] bytes.
-fn form(read: &Token) -> Vec<u8> {
-    let mut body = Vec::new();
-    let read = Token::encode_hash(&read.hash());
-    let content: Vec<u8> = (0..SMALL).map(|i| (i * 7 % 251) as u8).collect();
-    let parts: [(&str, &[u8]); 4] =
-        [("header", HEADER.as_bytes()), ("read", read.as_bytes()), ("expires_in", b"86400"), ("content", &content)];
-    for (name, value) in parts {
-        body.extend(format!("--bench\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").into_bytes());
-        body.extend(value);
-        body.extend(b"\r\n");
-    }
-    body.extend(b"--bench--\r\n");
-    body
-}
-
 fn create_script(folder: &Path) -> Result<PathBuf> {
-    let body: String = form(&Token::new([7; 32])).iter().map(|b| format!("\\{b:03}")).collect();
-    let lua = format!(
-        "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'multipart/form-data; boundary=bench'\nwrk.body = '{body}'\n"
-    );
     let script = folder.join("create.lua");
-    std::fs::write(&script, lua)?;
+    std::fs::write(&script, paste::creating(&paste::form(&Token::new([7; 32]), &paste::content(SMALL))))?;
     Ok(script)
-}
-
-/// Creates one paste; gives its id.
-fn create(served: &Serving, token: &Token) -> Result<String> {
-    let mut stream = TcpStream::connect(&served.address)?;
-    let body = form(token);
-    write!(
-        stream,
-        "POST /api/v1/pastes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         Content-Type: multipart/form-data; boundary=bench\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(&body)?;
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer)?;
-    let id = answer.split_once("\"id\":\"").and_then(|(_, rest)| rest.split_once('"')).map(|(id, _)| id.to_owned());
-    id.with_context(|| answer)
 }
 
 /// Lets this process hold ten thousand connections.

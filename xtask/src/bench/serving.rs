@@ -50,6 +50,14 @@ impl Serving {
     pub(crate) fn process(&self) -> Process {
         Process(self.child.id())
     }
+
+    /// Has it end well: its store is closed then.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        let status = self.child.wait()?;
+        ensure!(told.success() && status.success(), "pasteur serve: {status}");
+        Ok(())
+    }
 }
 
 impl Drop for Serving {
