@@ -30,6 +30,8 @@ pub struct Counters {
     pub(crate) flood_settings: AtomicU64,
     pub(crate) flood_others: AtomicU64,
     pub(crate) http2_errors: AtomicU64,
+    pub(crate) refused_streams: AtomicU64,
+    pub(crate) overrun_windows: AtomicU64,
     pub(crate) http3: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) http3_flood_resets: AtomicU64,
@@ -54,7 +56,7 @@ pub struct Snapshot {
     pub slow: u64,
     /// Those of them whose head did not come in time.
     pub slow_heads: u64,
-    /// Requests whose head was not HTTP or too large.
+    /// Requests that were not HTTP, or whose head was too large.
     pub malformed: u64,
     /// Those of them whose head was too large.
     pub too_large: u64,
@@ -86,6 +88,10 @@ pub struct Snapshot {
     pub flood_others: u64,
     /// HTTP/2 connections ended because the client broke the protocol or a limit of its own.
     pub http2_errors: u64,
+    /// HTTP/2 streams refused because as many were open as may be.
+    pub refused_streams: u64,
+    /// HTTP/2 streams and connections ended because more came than a window allowed.
+    pub overrun_windows: u64,
     /// HTTP/3 connections.
     pub http3: u64,
     /// Newcomers by QUIC that were asked to prove their address first.
@@ -142,6 +148,8 @@ impl Counters {
             flood_settings: self.flood_settings.load(Relaxed),
             flood_others: self.flood_others.load(Relaxed),
             http2_errors: self.http2_errors.load(Relaxed),
+            refused_streams: self.refused_streams.load(Relaxed),
+            overrun_windows: self.overrun_windows.load(Relaxed),
             http3: self.http3.load(Relaxed),
             retries: self.retries.load(Relaxed),
             http3_flood_resets: self.http3_flood_resets.load(Relaxed),

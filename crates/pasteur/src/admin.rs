@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use api::{Id, Kind};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use paf::http::Body;
+use paf::http::{Body, Limits};
 use paf::{Counters, Stop};
 use store::{Error as StoreError, Store};
 use tower_service::Service;
@@ -24,6 +24,8 @@ use crate::headers;
 pub(crate) struct Admin<S: Store> {
     pub(crate) app: App<S>,
     pub(crate) http: Arc<Counters>,
+    /// What the public listeners allow.
+    pub(crate) limits: Limits,
     /// The application's switch: once it is pulled, the server is no longer ready.
     pub(crate) stop: Stop,
 }
@@ -37,7 +39,7 @@ impl<S: Store> Admin<S> {
             "/metrics" => {
                 let usage = self.app.store.usage().await.ok();
                 let memory = self.app.policy.memory.map(|tell| tell());
-                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), usage, memory))
+                text(StatusCode::OK, self.app.metrics.text(&self.http.snapshot(), &self.limits, usage, memory))
             }
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/readyz" => self.ready().await,

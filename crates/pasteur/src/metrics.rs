@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use paf::Snapshot;
+use paf::http::Limits;
 use store::{Swept, Usage};
 
 use crate::config::Memory;
@@ -114,8 +115,15 @@ impl Metrics {
         self.lapsed.add(swept.burnt);
     }
 
-    /// The text format, version 0.0.4. `usage` is left out where the store could not tell it, `memory` where the world does not.
-    pub(crate) fn text(&self, http: &Snapshot, usage: Option<Usage>, memory: Option<Memory>) -> String {
+    /// The text format, version 0.0.4. `limits` are those of the public listeners; `usage` is left out where the store could not tell it,
+    /// `memory` where the world does not.
+    pub(crate) fn text(
+        &self,
+        http: &Snapshot,
+        limits: &Limits,
+        usage: Option<Usage>,
+        memory: Option<Memory>,
+    ) -> String {
         let mut out = String::with_capacity(16 * 1024);
         self.requests.write(&mut out);
         let totals = [
@@ -143,6 +151,16 @@ impl Metrics {
             ("pasteur_http_requests_total", "Requests given to the application.", http.requests),
             ("pasteur_http2_connections_total", "HTTP/2 connections.", http.http2),
             ("pasteur_http2_errors_total", "HTTP/2 connections ended by their client's fault.", http.http2_errors),
+            (
+                "pasteur_http2_refused_streams_total",
+                "HTTP/2 streams refused because as many were open as may be.",
+                http.refused_streams,
+            ),
+            (
+                "pasteur_http2_overrun_windows_total",
+                "HTTP/2 streams and connections ended because more came than a window allowed.",
+                http.overrun_windows,
+            ),
             ("pasteur_http3_connections_total", "HTTP/3 connections.", http.http3),
             ("pasteur_http3_errors_total", "HTTP/3 connections ended by their client's fault.", http.http3_errors),
             ("pasteur_quic_retries_total", "Newcomers by QUIC asked to prove their address first.", http.retries),
@@ -156,7 +174,8 @@ impl Metrics {
             family(&mut out, name, "counter", help);
             let _ = writeln!(out, "{name} {value}");
         }
-        limits(&mut out, http);
+        met_limits(&mut out, http);
+        set_limits(&mut out, limits);
         let mut gauge = |name: &str, help: &str, value: u64| {
             family(&mut out, name, "gauge", help);
             let _ = writeln!(out, "{name} {value}");
@@ -178,7 +197,7 @@ impl Metrics {
 }
 
 /// Where clients met a limit, by which one it was.
-fn limits(out: &mut String, http: &Snapshot) {
+fn met_limits(out: &mut String, http: &Snapshot) {
     let mut kinds = |name: &str, help: &str, label: &str, kinds: &[(&str, u64)]| {
         family(out, name, "counter", help);
         for (kind, value) in kinds {
@@ -226,6 +245,48 @@ fn limits(out: &mut String, http: &Snapshot) {
     );
 }
 
+/// What the limits are, to be seen beside what meets them.
+fn set_limits(out: &mut String, limits: &Limits) {
+    let name = "pasteur_limit";
+    family(
+        out,
+        name,
+        "gauge",
+        "What clients may do at most, or have to do at least; times in seconds, sizes in bytes.",
+    );
+    let seconds = |time: Duration| time.as_secs_f64();
+    let count = |number: usize| number as f64;
+    let (http2, http3) = (&limits.http2, &limits.http3);
+    for (limit, value) in [
+        ("connections", count(limits.connections)),
+        ("connections_per_client", count(limits.connections_per_client)),
+        ("head_bytes", count(limits.head_bytes)),
+        ("head_lines", count(limits.head_lines)),
+        ("head_seconds", seconds(limits.head_time)),
+        ("idle_seconds", seconds(limits.idle_time)),
+        ("body_bytes_per_second", limits.body_rate.into()),
+        ("patience_seconds", seconds(limits.patience)),
+        ("grace_seconds", seconds(limits.grace)),
+        ("http2_streams", http2.streams.into()),
+        ("http2_stream_window_bytes", http2.stream_window.into()),
+        ("http2_connection_window_bytes", http2.connection_window.into()),
+        ("http2_send_buffer_bytes", count(http2.send_buffer)),
+        ("http2_resets_per_second", http2.resets.into()),
+        ("http2_pings_per_second", http2.pings.into()),
+        ("http2_settings_per_second", http2.settings.into()),
+        ("http2_other_frames_per_second", http2.others.into()),
+        ("http3_streams", http3.streams.into()),
+        ("http3_stream_window_bytes", http3.stream_window.into()),
+        ("http3_connection_window_bytes", http3.connection_window.into()),
+        ("http3_send_window_bytes", http3.send_window.into()),
+        ("http3_resets_per_second", http3.resets.into()),
+        ("http3_other_frames_per_second", http3.others.into()),
+        ("quic_unproven_handshakes", count(http3.unproven)),
+    ] {
+        let _ = writeln!(out, "{name}{{limit=\"{limit}\"}} {value}");
+    }
+}
+
 fn family(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
@@ -240,9 +301,17 @@ mod tests {
         metrics.store_failures.add(2);
         metrics.requests.record(Route::Health, StatusCode::OK, Duration::from_micros(100));
         metrics.requests.record(Route::Health, StatusCode::NOT_FOUND, Duration::from_secs(100));
-        let http = Snapshot { refused: 5, refused_by_client: 2, slow: 3, slow_heads: 3, ..Snapshot::default() };
+        let http = Snapshot {
+            refused: 5,
+            refused_by_client: 2,
+            slow: 3,
+            slow_heads: 3,
+            refused_streams: 7,
+            overrun_windows: 8,
+            ..Snapshot::default()
+        };
         let usage = Usage { pastes: 3, bytes: 9, quota: Some(10) };
-        let text = metrics.text(&http, Some(usage), Some(Memory { taken: 5, whole: 6 }));
+        let text = metrics.text(&http, &Limits::default(), Some(usage), Some(Memory { taken: 5, whole: 6 }));
         for line in [
             "pasteur_requests_total{route=\"/healthz\",status=\"2xx\"} 1",
             "pasteur_requests_total{route=\"/healthz\",status=\"4xx\"} 1",
@@ -256,6 +325,11 @@ mod tests {
             "pasteur_connections_refused_total{limit=\"connections_per_client\"} 2",
             "pasteur_slow_clients_total{what=\"head\"} 3",
             "pasteur_slow_clients_total{what=\"body\"} 0",
+            "pasteur_http2_refused_streams_total 7",
+            "pasteur_http2_overrun_windows_total 8",
+            "pasteur_limit{limit=\"connections\"} 16384",
+            "pasteur_limit{limit=\"head_seconds\"} 10",
+            "pasteur_limit{limit=\"http2_stream_window_bytes\"} 524288",
             "pasteur_pastes 3",
             "pasteur_quota_bytes 10",
             "pasteur_memory_taken_bytes 5",

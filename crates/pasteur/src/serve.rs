@@ -103,12 +103,13 @@ pub async fn serve<K: Stack, S: Store>(
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
     let redirect =
         Service::new(Redirect::to_port(port(&listen_at)).with_challenges(challenges), http.clone()).behind(&proxies);
+    let limits = http.clone();
     let service = match &tls {
         Some(tls) => paf::alpn(app.clone(), http, tls)?,
         None => paf::http(app.clone(), http).plain_with_http2(),
     }
     .behind(&proxies);
-    let admin = Admin { app: app.clone(), http: service.counters(), stop: control.stop.clone() };
+    let admin = Admin { app: app.clone(), http: service.counters(), limits, stop: control.stop.clone() };
     let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
 
     let mut public = JoinSet::new();

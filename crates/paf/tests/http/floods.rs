@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paf::Snapshot;
-use paf::http::Limits;
+use paf::http::{Http2Limits, Limits};
 use tokio::time::sleep;
 
 use crate::frames::{
@@ -124,10 +124,80 @@ async fn a_header_that_unpacks_to_much_is_refused_and_harms_nobody() {
     block.extend([b'y'; 100]);
     block.extend(vec![0xbe; 10_000]);
     assert!(client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block).await);
-    settle().await;
-    assert_eq!(world.counters().requests, 0);
+    assert_eq!(client.farewell().await.unwrap().0, CALM);
+    let seen = world.counters();
+    assert_eq!((seen.requests, seen.http2_errors), (0, 1));
     world.connect().hello().await;
     world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_large_is_refused_alone() {
+    let world = World::with_http2(Limits::default());
+    let mut client = Frames::connect(&world, &[]).await;
+    let large = |mut block: Vec<u8>| {
+        for n in 0..130 {
+            block.extend(field(&format!("x-{n}"), &"y".repeat(100)));
+        }
+        block
+    };
+    assert!(client.send(HEADERS, END_HEADERS | END_STREAM, 1, &large(head("/", false))).await);
+    let refused = client.until(HEADERS, 1).await.unwrap();
+    assert_eq!(refused.flags & END_STREAM, END_STREAM);
+    // One with a body to come is ended, and counts once.
+    assert!(client.send(HEADERS, END_HEADERS, 3, &large(head("/echo", true))).await);
+    assert!(client.until(RST_STREAM, 3).await.is_some());
+    client.ask(5, "/", false).await;
+    assert!(client.until(DATA, 5).await.is_some());
+    let seen = world.counters();
+    assert_eq!((seen.requests, seen.too_large, seen.malformed), (1, 2, 2));
+    world.end().await;
+}
+
+/// Fields of a connection are none of a request's (RFC 9113 section 8.2.2).
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_http_is_refused_alone() {
+    let world = World::with_http2(Limits::default());
+    let mut client = Frames::connect(&world, &[]).await;
+    let block = [head("/", false), field("connection", "close")].concat();
+    assert!(client.send(HEADERS, END_HEADERS | END_STREAM, 1, &block).await);
+    assert_eq!(client.until(RST_STREAM, 1).await.unwrap().data, [0, 0, 0, 1]);
+    client.ask(3, "/", false).await;
+    assert!(client.until(DATA, 3).await.is_some());
+    let seen = world.counters();
+    assert_eq!((seen.requests, seen.malformed, seen.too_large, seen.http2_errors), (1, 1, 0, 0));
+    world.end().await;
+}
+
+/// More than a window allows ends the stream, or, where it is the connection's window, all of it.
+#[tokio::test(start_paused = true)]
+async fn more_than_a_window_allows_is_refused() {
+    for (limits, ends_all) in [
+        (Http2Limits { stream_window: 100_000, ..Http2Limits::default() }, false),
+        (Http2Limits { stream_window: 1 << 20, connection_window: 100_000, ..Http2Limits::default() }, true),
+    ] {
+        let world = World::with_http2(Limits { http2: limits, ..Limits::default() });
+        let mut client = Frames::connect(&world, &[]).await;
+        // The windows are those of the settings once they are acknowledged.
+        assert!(client.until(SETTINGS, 0).await.is_some());
+        client.send(SETTINGS, ACK, 0, &[]).await;
+        // The handler does not read it.
+        client.ask(1, "/work", true).await;
+        for _ in 0..6 {
+            client.send(DATA, 0, 1, &[0; 16_000]).await;
+        }
+        settle().await;
+        assert_eq!(world.counters().overrun_windows, 0);
+        client.send(DATA, 0, 1, &[0; 16_000]).await;
+        if ends_all {
+            assert_eq!(client.farewell().await.unwrap().0, 3);
+        } else {
+            assert_eq!(client.until(RST_STREAM, 1).await.unwrap().data, [0, 0, 0, 3]);
+        }
+        let seen = world.counters();
+        assert_eq!((seen.overrun_windows, seen.http2_errors), (1, u64::from(ends_all)));
+        world.end().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,6 +211,8 @@ async fn more_streams_than_allowed_are_refused() {
     assert!(world.counters().requests <= 100, "{:?}", world.counters());
     let refused = client.until(RST_STREAM, 201).await.unwrap();
     assert_eq!(refused.data, [0, 0, 0, 7]);
+    assert!(client.until(RST_STREAM, 299).await.is_some());
+    assert_eq!(world.counters().refused_streams, 50);
     world.end().await;
 }
 

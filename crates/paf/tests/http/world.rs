@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Extension;
 use axum::http::{Request, Response, StatusCode};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use device::{Flow, Listener, Peer};
 use http_body_util::{BodyExt, Full};
 use paf::http::{Body, BodyError, Handler, Limits, Service, serve};
@@ -107,9 +107,15 @@ pub(crate) fn router() -> Router {
         .route("/version", get(|request: Request<axum::body::Body>| async move { format!("{:?}", request.version()) }))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/refuse", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "no") }))
-        .route("/work", get(|| async { sleep(Duration::from_secs(20)).await }))
+        .route("/work", any(work))
         .route("/panic", get(|| async { panic!("the handler's own fault") as &'static str }))
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
+}
+
+/// Does something else before it looks at the body.
+async fn work(body: axum::body::Body) {
+    sleep(Duration::from_secs(20)).await;
+    drop(body);
 }
 
 /// A handler that reads bodies, and keeps how they ended.

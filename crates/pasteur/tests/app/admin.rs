@@ -20,6 +20,7 @@ async fn metrics_count_what_happened() {
         ("pasteur_pastes", 1),
         ("pasteur_stored_bytes", 10),
         ("pasteur_http_requests_total", 3),
+        ("pasteur_limit{limit=\"head_lines\"}", 64),
         ("pasteur_requests_total{route=\"/api/v1/pastes\",status=\"2xx\"}", 1),
         ("pasteur_requests_total{route=\"/{file}\",status=\"4xx\"}", 1),
         ("pasteur_request_seconds_count{route=\"/api/v1/pastes/{id}/content\"}", 1),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
+use device::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::{Flood, Meter, PREFACE, Scanner};
-use crate::Counters;
+use super::frames::{Flood, Meter, Own, PREFACE, RST_STREAM, Refusals, Scanner};
 use crate::counters::count;
-use crate::http::limits::Http2Limits;
+use crate::http::Shared;
+use crate::http::limits::Refusal;
 use crate::wrapper::flush_and_shut_down;
 
 /// The error code ENHANCE_YOUR_CALM (RFC 9113 section 7).
@@ -22,22 +23,32 @@ const GOAWAY: u8 = 7;
 #[derive(Debug)]
 pub(super) struct Framed<F> {
     flow: F,
-    counters: Arc<Counters>,
+    peer: Peer,
+    shared: Arc<Shared>,
     meter: Meter,
+    refusals: Refusals,
     inward: Scanner,
     outward: Scanner,
 }
 
 impl<F> Framed<F> {
-    pub(super) fn new(flow: F, counters: Arc<Counters>, limits: &Http2Limits) -> Self {
-        let meter = Meter::new(limits, Instant::now());
-        Self { flow, counters, meter, inward: Scanner::new(PREFACE.len()), outward: Scanner::new(0) }
+    pub(super) fn new(flow: F, peer: Peer, shared: Arc<Shared>) -> Self {
+        let meter = Meter::new(&shared.limits.http2, Instant::now());
+        let (inward, outward) = (Scanner::new(PREFACE.len()), Scanner::new(0));
+        Self { flow, peer, shared, meter, refusals: Refusals::default(), inward, outward }
     }
 
     fn went(&mut self, sent: &[u8]) {
-        self.counters.sent.fetch_add(sent.len() as u64, Relaxed);
-        self.meter.went(sent.len());
-        self.outward.feed(sent, |_| {});
+        let Self { peer, shared, meter, refusals, outward, .. } = self;
+        shared.counters.sent.fetch_add(sent.len() as u64, Relaxed);
+        meter.went(sent.len());
+        outward.feed(sent, |head| match refusals.went(head) {
+            Some(Own::Malformed) => shared.refuse(*peer, Refusal::Malformed),
+            Some(Own::HeadTooLarge) => shared.refuse(*peer, Refusal::HeadTooLarge),
+            Some(Own::Stream) => count(&shared.counters.refused_streams),
+            Some(Own::Window) => count(&shared.counters.overrun_windows),
+            None => {}
+        });
     }
 
     /// GOAWAY with the reason (RFC 9113 section 6.8).
@@ -59,20 +70,24 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.flow).poll_read(cx, buf))?;
         let came = &buf.filled()[before..];
-        this.counters.received.fetch_add(came.len() as u64, Relaxed);
+        let counters = &this.shared.counters;
+        counters.received.fetch_add(came.len() as u64, Relaxed);
         let mut flood = None;
         let mut now = None;
-        let Self { inward, meter, .. } = this;
+        let Self { inward, meter, refusals, .. } = this;
         inward.feed(came, |head| {
+            if head.kind == RST_STREAM {
+                refusals.over(head.stream);
+            }
             let now = *now.get_or_insert_with(Instant::now);
             flood = flood.or(meter.came(head, now).err());
         });
         let Some(flood) = flood else { return Poll::Ready(Ok(())) };
         count(match flood {
-            Flood::Resets => &this.counters.flood_resets,
-            Flood::Pings => &this.counters.flood_pings,
-            Flood::Settings => &this.counters.flood_settings,
-            Flood::Others => &this.counters.flood_others,
+            Flood::Resets => &counters.flood_resets,
+            Flood::Pings => &counters.flood_pings,
+            Flood::Settings => &counters.flood_settings,
+            Flood::Others => &counters.flood_others,
         });
         // Said where it can be said at once: who floods gets no more effort than this.
         if this.outward.is_between() {

@@ -1,6 +1,8 @@
 //! HTTP/2 frames as they pass (RFC 9113 section 4.1): what kinds come, how often, and where one ends. The HTTP library
 //! reads them; this only looks on, so that a flood is noticed before it is worked through.
 
+use std::collections::VecDeque;
+
 use tokio::time::Instant;
 
 use crate::http::bucket::{BURST, Bucket};
@@ -10,16 +12,28 @@ use crate::http::limits::Http2Limits;
 pub(in crate::http) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const HEAD: usize = 9;
+/// Of RST_STREAM and GOAWAY as much of the payload is looked at: it ends with the error code (RFC 9113 sections 6.4 and 6.8).
+const CODE: usize = 4;
+const LAST_AND_CODE: usize = 8;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
+pub(super) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 /// On DATA and HEADERS.
 const END_STREAM: u8 = 1;
 /// On SETTINGS and PING.
 const ACK: u8 = 1;
+/// The error codes (RFC 9113 section 7) of a stream that is not HTTP, of a window that was overrun, and of a stream too many.
+const PROTOCOL_ERROR: u32 = 1;
+const FLOW_CONTROL_ERROR: u32 = 3;
+const REFUSED_STREAM: u32 = 7;
+/// The longest block of fields that is `:status` and nothing else, literal.
+const STATUS_ALONE: u32 = 5;
+/// Answers that are followed to their end.
+const BEGUN: usize = 256;
 /// Window updates at once, beyond those that answer what was sent.
 const UPDATES: u32 = 1000;
 /// Bytes sent that a window update may answer. Clients wait for more before they send one.
@@ -32,13 +46,17 @@ pub(super) struct Head {
     pub(super) kind: u8,
     pub(super) flags: u8,
     pub(super) stream: u32,
+    /// The error code of RST_STREAM and GOAWAY, 0 of others.
+    pub(super) code: u32,
 }
 
 /// Finds the heads of frames in bytes that come in any pieces.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    head: [u8; HEAD],
+    head: [u8; HEAD + LAST_AND_CODE],
     have: usize,
+    /// Bytes of `head` that are to be there.
+    most: usize,
     /// Bytes until the next head begins.
     skip: u32,
 }
@@ -46,7 +64,8 @@ pub(super) struct Scanner {
 impl Scanner {
     /// Looks at bytes of which the first `skip` are no frame.
     pub(super) fn new(skip: usize) -> Self {
-        Self { head: [0; HEAD], have: 0, skip: u32::try_from(skip).unwrap_or(u32::MAX) }
+        let head = [0; HEAD + LAST_AND_CODE];
+        Self { head, have: 0, most: HEAD, skip: u32::try_from(skip).unwrap_or(u32::MAX) }
     }
 
     /// Gives each head that ends in `data`.
@@ -58,28 +77,103 @@ impl Scanner {
                 data = &data[skipped..];
                 continue;
             }
-            let taken = data.len().min(HEAD - self.have);
+            let taken = data.len().min(self.most - self.have);
             self.head[self.have..self.have + taken].copy_from_slice(&data[..taken]);
             self.have += taken;
             data = &data[taken..];
-            if self.have == HEAD {
-                self.have = 0;
-                let [a, b, c, kind, flags, s @ ..] = self.head;
-                let head = Head {
-                    len: u32::from_be_bytes([0, a, b, c]),
-                    kind,
-                    flags,
-                    stream: u32::from_be_bytes(s) & (u32::MAX >> 1),
-                };
-                self.skip = head.len;
-                each(head);
+            if self.have < self.most {
+                continue;
             }
+            let [a, b, c, kind, flags, s0, s1, s2, s3, rest @ ..] = self.head;
+            let len = u32::from_be_bytes([0, a, b, c]);
+            let looked = match kind {
+                RST_STREAM => CODE,
+                GOAWAY => LAST_AND_CODE,
+                _ => 0,
+            };
+            if self.most == HEAD && looked > 0 && usize::try_from(len).is_ok_and(|len| len >= looked) {
+                self.most = HEAD + looked;
+                continue;
+            }
+            let code = match self.most - HEAD {
+                CODE => [rest[0], rest[1], rest[2], rest[3]],
+                LAST_AND_CODE => [rest[4], rest[5], rest[6], rest[7]],
+                _ => [0; 4],
+            };
+            self.skip = len - u32::try_from(self.most - HEAD).unwrap_or(len);
+            (self.have, self.most) = (0, HEAD);
+            let stream = u32::from_be_bytes([s0, s1, s2, s3]) & (u32::MAX >> 1);
+            each(Head { len, kind, flags, stream, code: u32::from_be_bytes(code) });
         }
     }
 
     /// Whether the next byte begins a frame.
     pub(super) fn is_between(&self) -> bool {
         self.skip == 0 && self.have == 0
+    }
+}
+
+/// What the HTTP library refuses by itself, without the handler being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// A request that is not HTTP.
+    Malformed,
+    /// A head of more bytes than allowed.
+    HeadTooLarge,
+    /// A stream more than may be open.
+    Stream,
+    /// More than the window of a stream or of the connection allowed.
+    Window,
+}
+
+/// Tells what the HTTP library refuses, by the frames that go out.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    /// Streams whose answer has begun and not ended, the last [`BEGUN`] of them.
+    begun: VecDeque<u32>,
+    /// The last stream that was refused.
+    last: u32,
+}
+
+impl Refusals {
+    /// A frame goes out.
+    pub(super) fn went(&mut self, head: Head) -> Option<Own> {
+        let ends = head.flags & END_STREAM != 0;
+        let own = match (head.kind, head.code) {
+            (HEADERS, _) if !ends => {
+                if self.begun.len() >= BEGUN {
+                    self.begun.pop_front();
+                }
+                self.begun.push_back(head.stream);
+                return None;
+            }
+            // Every answer to a request that the handler saw has its date; the library's own has its status, 431, alone.
+            (HEADERS, _) if !self.over(head.stream) && head.len <= STATUS_ALONE => Own::HeadTooLarge,
+            (DATA, _) if ends => {
+                self.over(head.stream);
+                return None;
+            }
+            (RST_STREAM, code) => {
+                self.over(head.stream);
+                match code {
+                    // After an answer of the library's own it only ends the request.
+                    PROTOCOL_ERROR if head.stream != self.last => Own::Malformed,
+                    REFUSED_STREAM => Own::Stream,
+                    FLOW_CONTROL_ERROR => Own::Window,
+                    _ => return None,
+                }
+            }
+            (GOAWAY, FLOW_CONTROL_ERROR) => Own::Window,
+            _ => return None,
+        };
+        self.last = head.stream;
+        Some(own)
+    }
+
+    /// A stream's answer is over; whether it had begun.
+    pub(super) fn over(&mut self, stream: u32) -> bool {
+        let at = self.begun.iter().position(|begun| *begun == stream);
+        at.and_then(|at| self.begun.swap_remove_back(at)).is_some()
     }
 }
 
@@ -176,13 +270,26 @@ mod tests {
     #[test]
     fn any_pieces_give_the_same_heads() {
         let mut bytes = PREFACE.to_vec();
-        let heads =
-            [(0, SETTINGS, 0, 0), (300, HEADERS, 4, 1), (0, DATA, 1, 1), (70_000, DATA, 0, 3), (4, RST_STREAM, 0, 3)];
-        for (len, kind, flags, stream) in heads {
-            bytes.extend(frame(len, kind, flags, stream));
+        let heads = [
+            (0, SETTINGS, 0, 0, 0),
+            (300, HEADERS, 4, 1, 0),
+            (0, DATA, 1, 1, 0),
+            (70_000, DATA, 0, 3, 0),
+            (4, RST_STREAM, 0, 3, 0x0101_0102),
+            // Shorter than it has to be, which is for the HTTP library to refuse.
+            (3, RST_STREAM, 0, 5, 0),
+            (20, GOAWAY, 0, 0, 0x0202_0203),
+        ];
+        for (len, kind, flags, stream, code) in heads {
+            let mut frame = frame(len, kind, flags, stream);
+            let at = if kind == GOAWAY { HEAD + 4 } else { HEAD };
+            if code != 0 {
+                frame[at..at + 4].copy_from_slice(&u32::to_be_bytes(code));
+            }
+            bytes.extend(frame);
         }
         let expected: Vec<Head> =
-            heads.iter().map(|&(len, kind, flags, stream)| Head { len, kind, flags, stream }).collect();
+            heads.iter().map(|&(len, kind, flags, stream, code)| Head { len, kind, flags, stream, code }).collect();
         for piece in [1, 2, 3, 7, 8, 9, 10, 25, 1000, bytes.len()] {
             let mut scanner = Scanner::new(PREFACE.len());
             let mut seen = Vec::new();
@@ -201,7 +308,7 @@ mod tests {
     fn floods_are_told_from_use() {
         let start = Instant::now();
         let limits = Http2Limits::default();
-        let head = |kind, flags, len| Head { len, kind, flags, stream: 1 };
+        let head = |kind, flags, len| Head { len, kind, flags, stream: 1, code: 0 };
         let mut meter = Meter::new(&limits, start);
         for (kind, flags, rate, flood) in [
             (RST_STREAM, 0, limits.resets, Flood::Resets),
@@ -230,5 +337,30 @@ mod tests {
         }
         // Without a download they are.
         assert!((0..2 * UPDATES).any(|_| meter.came(head(WINDOW_UPDATE, 0, 4), start).is_err()));
+    }
+    #[test]
+    fn refusals_are_told_from_answers() {
+        let mut refusals = Refusals::default();
+        let mut went = |kind, flags, stream, len, code| refusals.went(Head { len, kind, flags, stream, code });
+        // An answer with its body, one with trailers, and one whose client took it back.
+        assert_eq!(went(HEADERS, 4, 1, 40, 0), None);
+        assert_eq!(went(DATA, END_STREAM, 1, 40, 0), None);
+        assert_eq!(went(HEADERS, 4, 3, 3, 0), None);
+        assert_eq!(went(HEADERS, 4 | END_STREAM, 3, 1, 0), None);
+        assert_eq!(went(HEADERS, 4 | END_STREAM, 5, 6, 0), None);
+        assert_eq!(went(RST_STREAM, 0, 5, 4, 8), None);
+        // What the library says by itself.
+        assert_eq!(went(HEADERS, 4 | END_STREAM, 7, 5, 0), Some(Own::HeadTooLarge));
+        assert_eq!(went(RST_STREAM, 0, 7, 4, PROTOCOL_ERROR), None);
+        assert_eq!(went(HEADERS, 4 | END_STREAM, 9, 1, 0), Some(Own::HeadTooLarge));
+        assert_eq!(went(RST_STREAM, 0, 11, 4, PROTOCOL_ERROR), Some(Own::Malformed));
+        assert_eq!(went(RST_STREAM, 0, 13, 4, REFUSED_STREAM), Some(Own::Stream));
+        assert_eq!(went(RST_STREAM, 0, 15, 4, FLOW_CONTROL_ERROR), Some(Own::Window));
+        assert_eq!(went(GOAWAY, 0, 0, 8, FLOW_CONTROL_ERROR), Some(Own::Window));
+        assert_eq!(went(GOAWAY, 0, 0, 8, 0), None);
+        for stream in 0..2000 {
+            went(HEADERS, 4, stream, 40, 0);
+        }
+        assert_eq!(refusals.begun.len(), BEGUN);
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let limits = &shared.limits;
     let peer = caller.peer;
     count(&shared.counters.http2);
-    let flow = Framed::new(flow, Arc::clone(&shared.counters), &limits.http2);
+    let flow = Framed::new(flow, peer, Arc::clone(shared));
     let executor = Executor::default();
     let mut streams = Streams::new(executor.clone());
     let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
