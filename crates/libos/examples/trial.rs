@@ -11,6 +11,7 @@ libos::manifest![];
 fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
     match what.as_str() {
+        "much" => much(),
         "threads" => threads(),
         "time" => time(),
         "heap" => heap(),
@@ -19,6 +20,18 @@ fn main() {
         "panic" => panic!("as asked"),
         "full-stack" => println!("{}", deep(u64::MAX)),
         fault => touch(fault),
+    }
+}
+
+/// Says more than a console has room for, and then does what the next argument names, if there is one.
+fn much() {
+    for line in 0..20_000 {
+        println!("line {line} of more than there is room for");
+    }
+    match std::env::args().nth(2).as_deref() {
+        None | Some("much") => {}
+        Some("panic") => panic!("as asked"),
+        Some(fault) => touch(fault),
     }
 }
 

@@ -6,7 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | `machine` | what everything else asks of a machine: the one trait that a new kind of machine implements |
-//! | `x86` | the PC: boot, page tables, exceptions, clocks, console, where devices are (only on the target) |
+//! | `x86` | the PC: boot, page tables, exceptions, clocks, where its words go, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
 //! | `devices` | disks, network cards and entropy as the seams of the crate `device` (only on the target) |
 //! | `naming` | which device of the machine is which of the program's |

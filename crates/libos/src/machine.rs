@@ -11,8 +11,12 @@ pub(crate) type Nanos = u64;
 
 /// A virtual machine with one processor.
 pub(crate) trait Machine: Sync {
-    /// Writes to the console; what cannot be written is lost.
+    /// Writes to the console without sleeping, so at any time, also where a thread does not go on; what cannot be written is lost.
     fn console(&self, text: &[u8]);
+
+    /// Writes as much as the console takes at once, and says how many bytes that was. Where it takes none, the device that asks for
+    /// attention once it takes more; or, with `lose`, all of the text is lost, and so is what follows until then.
+    fn print(&self, text: &[u8], lose: bool) -> Result<usize, u8>;
 
     /// Time since boot; it never goes back.
     fn monotonic(&self) -> Nanos;

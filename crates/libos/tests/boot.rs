@@ -45,9 +45,15 @@ fn boot(machine: &str, processor: &str, memory: &str, name: &str, line: &str) ->
 
 /// Boots an example with more of QEMU's arguments.
 fn boot_with(machine: &str, processor: &str, memory: &str, name: &str, line: &str, more: &[String]) -> (String, u8) {
+    let serial = ["-serial", "stdio"].map(String::from);
+    run(machine, processor, memory, name, line, &[&serial, more].concat())
+}
+
+/// Boots an example on a machine whose console is among QEMU's other arguments.
+fn run(machine: &str, processor: &str, memory: &str, name: &str, line: &str, more: &[String]) -> (String, u8) {
     let output = Command::new("timeout")
         .args(["120", "qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot"])
-        .args(["-display", "none", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
+        .args(["-display", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
         .args(["-machine", machine, "-cpu", processor, "-m", memory, "-append", line])
         .args(more)
         .arg("-kernel")
@@ -322,6 +328,68 @@ fn needs_qemu_a_device_is_source_of_entropy_enough() {
         let (said, status) = devices(transport, "qemu64,-rdrand", "entropy", &["-device", "virtio-rng-BUS"]);
         assert!(said.contains("0 disks, 0 cards\n{1: 2}"), "{transport:?}: {said}");
         assert_eq!(status, 0, "{transport:?}");
+    }
+}
+
+/// Boots a trial on a machine with a virtio console.
+fn on_a_console((machine, bus, form): (&str, &str, &str), what: &str, backend: &str, more: &[&str]) -> (String, u8) {
+    let backend = format!("{backend},id=c");
+    let console = ["-chardev", &backend, "-device", "virtio-serial-BUS", "-device", "virtconsole,chardev=c"];
+    let words = ["-global", form].into_iter().chain(console).chain(more.iter().copied());
+    let more: Vec<_> = words.map(|word| word.replace("BUS", bus)).collect();
+    run(machine, "max", "32M", "trial", what, &more)
+}
+
+/// What the trial `much` says.
+fn much() -> String {
+    (0..20_000).map(|line| format!("line {line} of more than there is room for\n")).collect()
+}
+
+#[test]
+fn needs_qemu_words_go_to_a_virtio_console_on_every_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [file, words] = ["serial", "words"].map(|name| folder.path().join(name));
+    let serial = format!("file:{}", file.display());
+    // QEMU drops what a pipe does not take at once, and a file takes all.
+    let to_file = format!("file,path={}", words.display());
+    for transport in TRANSPORTS {
+        let (_, status) = on_a_console(transport, "much", &to_file, &["-serial", &serial]);
+        let said = std::fs::read_to_string(&words).expect("what was said");
+        assert!(said == much() && status == 0, "{transport:?}, {status}: {} bytes", said.len());
+        for (what, words, ended) in
+            [("panic", "as asked", 100), ("null", "page fault: reading 0x8, the null page", 78), ("status", "", 7)]
+        {
+            let (said, status) = on_a_console(transport, what, "stdio", &["-serial", &serial]);
+            assert!(said.contains(words) && status == ended, "{transport:?}, {what}: {status}: {said}");
+            assert_eq!(said.contains("\n  0x"), ended != 7, "{transport:?}, the calls that led to {what}: {said}");
+        }
+        let serial = std::fs::read_to_string(&file).expect("what the serial line said");
+        assert_eq!(serial, "", "{transport:?}: there is a console, and it works");
+    }
+    // What is said before the console is found.
+    let line = "status virtio_mmio.device=4K@0x100000:5";
+    let (said, status) = on_a_console(TRANSPORTS[2], line, "stdio", &["-serial", &serial]);
+    assert!(said.starts_with("libos: no place for a device") && status == 7, "{status}: {said}");
+}
+
+#[test]
+fn needs_qemu_a_console_that_nobody_reads_stops_no_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, transport) in [TRANSPORTS[0], TRANSPORTS[3]].into_iter().enumerate() {
+        let path = folder.path().join(format!("console{number}"));
+        let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+        let backend = format!("socket,path={}", path.display());
+        for (what, ended) in [("much", 0), ("panic", 100), ("null", 78)] {
+            let ((_, status), stream) =
+                (on_a_console(transport, &format!("much {what}"), &backend, &[]), listener.accept().expect("QEMU").0);
+            assert_eq!(status, ended, "{transport:?}, {what}");
+            stream.set_nonblocking(true).expect("a socket");
+            let mut said = Vec::new();
+            // QEMU is gone, and this is what was let out of it.
+            (&stream).read_to_end(&mut said).expect("what was said");
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert!(!said.is_empty() && said.len() < much().len(), "{transport:?}, {what}: {} bytes", said.len());
+        }
     }
 }
 

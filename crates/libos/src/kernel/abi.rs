@@ -5,7 +5,7 @@ use core::alloc::Layout;
 use core::ffi::c_char;
 use core::ptr::NonNull;
 
-use super::{machine, memory, threads};
+use super::{machine, memory, print, threads};
 use crate::machine::{Nanos, Status};
 use crate::scheduler::{Event, Woken};
 use crate::x86;
@@ -64,7 +64,7 @@ unsafe extern "C" fn sys_write(file: i32, start: *const u8, size: usize) -> isiz
     }
     if size > 0 {
         // SAFETY: `std` passes a slice's parts.
-        machine().console(unsafe { core::slice::from_raw_parts(start, size) });
+        print(unsafe { core::slice::from_raw_parts(start, size) });
     }
     size.cast_signed()
 }

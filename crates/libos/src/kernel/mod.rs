@@ -7,11 +7,30 @@ pub(crate) mod threads;
 
 use core::fmt::{self, Write};
 
-use crate::machine::{Machine, Status};
+use crate::machine::{Machine, Nanos, Status};
+use crate::scheduler::{Event, Woken};
 
 /// The machine that this program was built for.
 pub(crate) fn machine() -> &'static dyn Machine {
     &crate::x86::PC
+}
+
+/// How long the console may take nothing before what a thread says is lost, in nanoseconds.
+const PATIENCE: Nanos = 1_000_000_000;
+
+/// Writes to the console for a thread, which waits while the console takes nothing.
+pub(crate) fn print(mut text: &[u8]) {
+    let mut deadline = machine().monotonic().saturating_add(PATIENCE);
+    let mut lose = false;
+    while !text.is_empty() {
+        match machine().print(text, lose) {
+            Ok(wrote) => {
+                text = text.get(wrote..).unwrap_or_default();
+                deadline = machine().monotonic().saturating_add(PATIENCE);
+            }
+            Err(device) => lose = threads::wait(Some(Event::Device(device)), Some(deadline)) == Woken::Deadline,
+        }
+    }
 }
 
 /// Writes a line to the console.

@@ -21,6 +21,11 @@ impl<T> Single<T> {
         Self { borrowed: Cell::new(false), value: UnsafeCell::new(value) }
     }
 
+    /// Borrows the value, unless this is within such a call.
+    pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if self.borrowed.get() { None } else { Some(self.with(work)) }
+    }
+
     /// Borrows the value; to do so within such a call ends the machine.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         if self.borrowed.replace(true) {

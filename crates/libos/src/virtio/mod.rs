@@ -9,9 +9,10 @@
 //! | `registers`, `dma` | how a device's registers and the memory shared with it are touched |
 //! | `mmio`, `pci` | the two transports |
 //! | `queue` | split virtqueues |
-//! | `block`, `net`, `rng` | drivers; none of them waits |
+//! | `block`, `net`, `rng`, `console` | drivers; none of them waits |
 
 pub(crate) mod block;
+pub(crate) mod console;
 pub(crate) mod dma;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -28,6 +29,7 @@ use core::fmt;
 /// Kinds of devices (5).
 pub(crate) const NET: u32 = 1;
 pub(crate) const BLOCK: u32 = 2;
+pub(crate) const CONSOLE: u32 = 3;
 pub(crate) const RNG: u32 = 4;
 
 /// The feature that says that the device keeps to the standard (6).

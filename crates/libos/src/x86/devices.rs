@@ -8,7 +8,7 @@ use device::manifest::{Manifest, Name};
 
 use super::time::apic_number;
 use super::traps::DEVICES;
-use super::{PC, cpu, tables};
+use super::{PC, console as words, cpu, tables};
 use crate::cmdline::{self, MmioDevice};
 use crate::kernel::say;
 use crate::kernel::single::Single;
@@ -17,7 +17,7 @@ use crate::naming::{self, Lack, Sign};
 use crate::paging::Access;
 use crate::virtio::pci::{self, Area, ConfigSpace, Function, Pci, Places};
 use crate::virtio::registers::{Registers, Window};
-use crate::virtio::{self, AnyTransport, Error, block, mmio, net, rng};
+use crate::virtio::{self, AnyTransport, Error, block, console, mmio, net, rng};
 
 /// Where QEMU's microvm has its devices, if the command line tells of none: each has 512 bytes, and an input of the
 /// second I/O APIC.
@@ -174,6 +174,12 @@ fn start(transport: impl FnOnce(u8) -> Option<AnyTransport>) {
             .map(|card| Some((Sign::Card(card.mac()), Kind::Card(Box::new(card))))),
         virtio::RNG => rng::Rng::new(transport).map(|rng| {
             FOUND.with(|found| found.rng = Some(rng));
+            None
+        }),
+        virtio::CONSOLE => console::Console::new(transport).map(|console| {
+            if !words::start(number, console) {
+                say(format_args!("libos: device {number} is left out: there is a console already"));
+            }
             None
         }),
         _ => return,

@@ -2,6 +2,7 @@
 
 mod backtrace;
 mod boot;
+mod console;
 mod cpu;
 mod devices;
 pub(crate) mod switch;
@@ -68,21 +69,11 @@ pub(crate) fn backtrace_here() {
 
 impl Machine for Pc {
     fn console(&self, text: &[u8]) {
-        for byte in text {
-            // SAFETY: the ports of the first serial line; where there is none, nobody listens.
-            unsafe {
-                // A line that never becomes free is not waited for for long.
-                for _ in 0..100_000 {
-                    if cpu::read_port(0x3fd) & 0x20 != 0 {
-                        break;
-                    }
-                }
-                if *byte == b'\n' {
-                    cpu::write_port(0x3f8, b'\r');
-                }
-                cpu::write_port(0x3f8, *byte);
-            }
-        }
+        console::tell(text);
+    }
+
+    fn print(&self, text: &[u8], lose: bool) -> Result<usize, u8> {
+        console::print(text, lose)
     }
 
     fn monotonic(&self) -> Nanos {
@@ -125,6 +116,7 @@ impl Machine for Pc {
     }
 
     fn exit(&self, status: Status) -> ! {
+        console::drain();
         // SAFETY: the machine ends here: by its debug port, or else by a reset through the keyboard controller, the chip
         // set, or an exception that cannot be handled.
         unsafe {
