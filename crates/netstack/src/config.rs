@@ -121,8 +121,11 @@ pub struct Limits {
     pub receive: usize,
     /// Bytes of a flow that are written ahead, and kept until they are acknowledged.
     pub send: usize,
-    /// How long a peer that answers nothing is waited for, while there is something to be answered.
+    /// How long a peer that answers nothing is waited for.
     pub silence: Duration,
+    /// After how long a peer of whom nothing is heard is asked whether it is there (RFC 9293 section 3.8.4). One that does not answer is
+    /// given up [`Limits::silence`] after it was last heard.
+    pub keep_alive: Duration,
     /// How long a flow that its user has left may take to send what it has, and to hear that the other end is done, too.
     pub leaving: Duration,
 }
@@ -136,6 +139,7 @@ impl Default for Limits {
             receive: 64 * 1024,
             send: 64 * 1024,
             silence: Duration::from_secs(120),
+            keep_alive: Duration::from_secs(30),
             leaving: Duration::from_secs(60),
         }
     }

@@ -529,8 +529,13 @@ impl Core {
         socket.set_congestion_control(CongestionControl::Cubic);
         // An answer is written as a whole: waiting for more of it only delays it.
         socket.set_nagle_enabled(false);
-        let silence = u64::try_from(self.limits.silence.as_millis()).unwrap_or(u64::MAX);
-        socket.set_timeout(Some(smoltcp::time::Duration::from_millis(silence)));
+        let span = |time: Duration| {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            Some(smoltcp::time::Duration::from_millis(millis))
+        };
+        socket.set_timeout(span(self.limits.silence));
+        // smoltcp counts silence also where nothing is to be said: a peer that is there has to be heard of.
+        socket.set_keep_alive(span(self.limits.keep_alive));
         socket
     }
 

@@ -24,6 +24,7 @@ const LIMITS: Limits = Limits {
     receive: 2048,
     send: 3000,
     silence: Duration::from_secs(5),
+    keep_alive: Duration::from_secs(2),
     leaving: Duration::from_secs(2),
 };
 
