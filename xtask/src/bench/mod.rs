@@ -62,8 +62,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
         bail!("there is no bench {other}; there are {}", known.join(", "));
     }
-    // Images alone need no server.
-    let serves = names.is_empty() || names.iter().any(|name| !["docteur", "netstack"].contains(&name.as_str()));
+    // These alone need no server.
+    let alone = ["docteur", "netstack", "paf"];
+    let serves = names.is_empty() || names.iter().any(|name| !alone.contains(&name.as_str()));
     let (program, site) = if serves { server_program()? } else { Default::default() };
     let folder = paths::target().join("bench");
     if folder.exists() {

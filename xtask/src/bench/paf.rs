@@ -35,7 +35,8 @@ struct Figures {
 }
 
 pub(super) fn run(bench: &mut Bench) -> Result<()> {
-    setup::programs(&[("openssl", "openssl"), ("h2load", "nghttp2-client")])?;
+    let programs = [("wrk", "wrk"), ("nginx", "nginx-light"), ("openssl", "openssl"), ("h2load", "nghttp2-client")];
+    setup::programs(&programs)?;
     let folder = bench.folder.join("paf");
     let bodies = folder.join("bodies");
     std::fs::create_dir_all(&bodies)?;
@@ -55,7 +56,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
             wrk(&format!("https://{}{path}", server.tls), seconds, None)
         })?;
         compare(bench, &format!("{name}, TLS 1.3, HTTP/2"), [&ours, &theirs], |server| {
-            h2load(&format!("https://{}{path}", server.http2), seconds)
+            h2load(&format!("https://{}{path}", server.http2), seconds, &folder.join("h2load.log"))
         })?;
     }
     compare(bench, "new TLS connections", [&ours, &theirs], |server| {
@@ -186,9 +187,15 @@ fn nginx(folder: &Path) -> Result<Server> {
     anyhow::bail!("nginx does not answer; see {place}/error.log")
 }
 
-fn h2load(url: &str, seconds: u32) -> Result<Load> {
+/// Loads by HTTP/2. Its log has a line for each request: when it began, its status, and how long it took in microseconds.
+fn h2load(url: &str, seconds: u32, log: &Path) -> Result<Load> {
+    // It writes behind what is there.
+    if log.exists() {
+        std::fs::remove_file(log)?;
+    }
     let mut command = Command::new("h2load");
     command.args(["--threads", "1", "--clients", &CONNECTIONS.to_string(), "--max-concurrent-streams", STREAMS]);
+    command.arg(format!("--log-file={}", log.display()));
     let output = shell::output(command.args(["--duration", &seconds.to_string(), url])).context("h2load fails")?;
     let number = |before: &str, after: &str| {
         let rest = output.lines().find_map(|line| line.trim().strip_prefix(before))?;
@@ -197,7 +204,15 @@ fn h2load(url: &str, seconds: u32) -> Result<Load> {
     ensure!(output.contains(" 0 failed, 0 errored, 0 timeout"), "{url}: {output}");
     let rate = number("finished in ", " req/s").with_context(|| format!("h2load says no rate: {output}"))?;
     let requests = number("requests: ", " total").with_context(|| format!("h2load says no number: {output}"))?;
-    Ok(Load { rate, requests, p99: None })
+    let mut times = Vec::new();
+    for line in BufReader::new(std::fs::File::open(log).context("h2load wrote no log")?).lines() {
+        let line = line?;
+        let took = line.rsplit('\t').next().and_then(|micros| micros.parse::<u64>().ok());
+        times.push(took.with_context(|| format!("h2load's log says {line:?}"))?);
+    }
+    ensure!(times.len() as f64 >= requests * 0.99, "h2load's log has {} lines of {requests}", times.len());
+    times.sort_unstable();
+    Ok(Load { rate, requests, p99: Some(times[times.len() * 99 / 100] as f64 / 1000.0) })
 }
 
 impl Server {
