@@ -9,6 +9,13 @@ const MOST: usize = 600;
 /// Files that may be longer, each with its reason.
 const LONGER: &[(&str, &str)] = &[];
 
+/// Examples that show how little it takes.
+const SHORT: [&str; 3] =
+    ["crates/host/examples/hello.rs", "crates/host/examples/tap.rs", "crates/paf/examples/simulated.rs"];
+
+/// How many lines that is, at most.
+const LITTLE: usize = 39;
+
 /// Endings of files that nobody writes here: glue is generated, never committed.
 const SCRIPTS: [&str; 7] = [".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".tsx"];
 
@@ -47,6 +54,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
+    for file in SHORT {
+        if tree.text(file).is_some_and(|text| text.lines().count() > LITTLE) {
+            findings.push(Finding::new(file, 0, format!("an example that is to have {LITTLE} lines at most")));
+        }
+    }
     for (file, _) in LONGER {
         if tree.text(file).is_some_and(|text| text.lines().count() <= MOST) {
             findings.push(Finding::new(file, 0, "it is short enough by now: take it off the list of long files"));
@@ -78,6 +90,14 @@ mod tests {
     fn a_long_file_is_found() {
         assert_eq!(findings("a.rs", &format!("//! A\n{}", "\n".repeat(599))), [""; 0]);
         assert!(findings("a.rs", &format!("//! A\n{}", "\n".repeat(600)))[0].starts_with("601 lines"));
+    }
+
+    #[test]
+    fn an_example_that_grows_is_found() {
+        for file in SHORT {
+            assert_eq!(findings(file, &format!("//! A\n{}", "\n".repeat(38))), [""; 0]);
+            assert_eq!(findings(file, &format!("//! A\n{}", "\n".repeat(39))).len(), 1);
+        }
     }
 
     #[test]
