@@ -25,7 +25,7 @@ cargo xtask COMMAND
   fuzz [TARGET..]        run the fuzz targets, or those named, --seconds N each
   ci                     do what .ci/run does
   web                    build the browser client and pack the site into target/site.img
-  bench [NAME..]         measure the figures, as ratios to a peer or a limit; --quick does it in small
+  bench [NAME..]         measure the figures, as ratios to a peer or a limit; --quick does it in small, --parts in parts
   tidy                   check the habits that no compiler checks
   deny                   check licences, names and sources of dependencies
   readme                 write the program's options into README.md

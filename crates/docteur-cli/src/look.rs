@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use docteur::{Cache, Entry, FileSource, Image, Kind, Limits, Walk};
-use docteur_make::{Change, Trust};
+use docteur_make::{Change, Trust, shown};
 use serde_json::json;
 
 use super::{bar, hex};
@@ -80,7 +80,7 @@ pub(crate) fn info(path: &Path, json: bool) -> Result<ExitCode> {
         writeln!(out, "{key:15} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
     }
     for (key, value) in &metadata.0 {
-        writeln!(out, "{:15} {}", lossy(key), value.escape_ascii())?;
+        writeln!(out, "{:15} {}", lossy(key), shown(value))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -116,7 +116,11 @@ pub(crate) fn cat(path: &Path, file: &OsStr) -> Result<ExitCode> {
     let image = open(path)?;
     let mut cache = Cache::new(0);
     let entry = image.find(&mut cache, trimmed(file))?.ok_or_else(|| missing(file))?;
-    let Kind::File(content) = entry.kind else { bail!("{} is no file", file.display()) };
+    let content = match entry.kind {
+        Kind::File(content) => content,
+        Kind::Symlink(to) => bail!("{} is a symbolic link to {}, and no file", rooted(&entry.path), shown(&to)),
+        Kind::Directory => bail!("{} is a folder, and no file", rooted(&entry.path)),
+    };
     let mut out = io::stdout().lock();
     let mut offset = 0;
     while offset < content.size {
@@ -152,9 +156,9 @@ pub(crate) fn diff(a: &Path, b: &Path) -> Result<ExitCode> {
         different = true;
         if written.is_ok() {
             written = match change {
-                Change::Added(path) => writeln!(out, "+ {}", path.escape_ascii()),
-                Change::Removed(path) => writeln!(out, "- {}", path.escape_ascii()),
-                Change::Changed(path, what) => writeln!(out, "~ {} ({})", path.escape_ascii(), what.join(", ")),
+                Change::Added(path) => writeln!(out, "+ {}", rooted(&path)),
+                Change::Removed(path) => writeln!(out, "- {}", rooted(&path)),
+                Change::Changed(path, what) => writeln!(out, "~ {} ({})", rooted(&path), what.join(", ")),
             };
         }
     })?;
@@ -175,6 +179,11 @@ fn trimmed(path: &OsStr) -> &[u8] {
     path
 }
 
+/// A path for people: the root's is a slash.
+fn rooted(path: &[u8]) -> String {
+    if path.is_empty() { "/".to_owned() } else { shown(path) }
+}
+
 fn missing(path: &OsStr) -> anyhow::Error {
     anyhow!("{} is not in the image", path.display())
 }
@@ -193,9 +202,9 @@ fn line(out: &mut impl Write, entry: &Entry, name: &[u8], long: bool) -> io::Res
         };
         write!(out, "{kind} {:04o} {size:>12} {:>11} ", entry.mode, entry.modified.seconds)?;
     }
-    write!(out, "{}", name.escape_ascii())?;
+    write!(out, "{}", shown(name))?;
     if let (true, Kind::Symlink(target)) = (long, &entry.kind) {
-        write!(out, " -> {}", target.escape_ascii())?;
+        write!(out, " -> {}", shown(target))?;
     }
     writeln!(out)
 }

@@ -5,6 +5,7 @@ mod look;
 mod make;
 #[cfg(feature = "mount")]
 mod mount;
+mod scratch;
 mod serve;
 
 use std::io::{self, Write};
@@ -108,8 +109,8 @@ fn main() -> ExitCode {
         // Who reads our output has had enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody to tell if this fails.
-            let _ = writeln!(io::stderr(), "docteur: {}", message(&error));
+            // Names in it may be a stranger's. There is nobody to tell if this fails.
+            let _ = writeln!(io::stderr(), "docteur: {}", printable(&message(&error)));
             ExitCode::from(2)
         }
     }
@@ -126,6 +127,12 @@ fn message(error: &anyhow::Error) -> String {
         }
     }
     told
+}
+
+/// A text on one line that moves no terminal's cursor.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

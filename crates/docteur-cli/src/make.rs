@@ -1,15 +1,16 @@
 //! `docteur make`.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use docteur_make::{Folder, Git, GitOptions, NodeKind, Options, Profile, Stage, Times, Tree};
 
+use super::scratch::Scratch;
 use super::{bar, hex, look};
 
 #[derive(Debug, clap::Args)]
@@ -80,6 +81,8 @@ enum Named {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut options = options(arguments);
+    let place = place(&arguments.image)?;
+    let scratch = Scratch::new()?;
     let is_git = !arguments.folder && (arguments.revision.is_some() || Git::is_repository(&arguments.source));
     let taken = GitOptions {
         submodules: arguments.submodules,
@@ -92,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let tree: Box<dyn Tree> = if let Some(url) = remote {
         let fetching = indicatif::ProgressBar::new_spinner().with_message("fetching");
         fetching.enable_steady_tick(Duration::from_millis(200));
-        let tree = Git::fetch(url, arguments.revision.as_deref(), &taken)?;
+        let tree = Git::fetch(url, arguments.revision.as_deref(), &taken, &scratch.folder()?)?;
         fetching.finish_and_clear();
         options.metadata = tree.metadata().clone();
         Box::new(tree)
@@ -102,16 +105,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         options.metadata = tree.metadata().clone();
         Box::new(tree)
     } else {
+        outside(&place, &arguments.source)?;
         Box::new(Folder::scan(&arguments.source, options.attributes)?)
     };
     let size = |number| if let NodeKind::File { size, .. } = tree.node(number).kind { size } else { 0 };
     let total = (0..tree.count()).map(size).sum::<u64>();
 
-    // Beside its place, so that it can be put there at once.
-    let mut part = arguments.image.clone().into_os_string();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = Remove(PathBuf::from(part));
-    let file = File::create_new(&part.0).with_context(|| part.0.display().to_string())?;
+    let (file, part) = scratch.beside(&place)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let survey = bar("reading", total);
     let (mut base, mut compress) = (indicatif::ProgressBar::hidden(), indicatif::ProgressBar::hidden());
@@ -135,9 +135,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     compress.finish_and_clear();
     let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    file.sync_all().with_context(|| part.0.display().to_string())?;
-    fs::rename(&part.0, &arguments.image).with_context(|| arguments.image.display().to_string())?;
-    std::mem::forget(part);
+    file.sync_all().with_context(|| part.display().to_string())?;
+    scratch.put(&part, &place)?;
     let superblock = made.superblock;
     let line = format!(
         "{}: {} bytes of {} in {} paths, root {}",
@@ -176,12 +175,30 @@ fn options(arguments: &Arguments) -> Options {
     options
 }
 
-/// A file that is removed if it is not put in its place.
-struct Remove(PathBuf);
-
-impl Drop for Remove {
-    fn drop(&mut self) {
-        // The error that led here is the one to tell.
-        let _ = fs::remove_file::<&Path>(&self.0);
+/// Where the image goes: a symbolic link leads to its file, and nothing but a file is replaced. This is known before the work begins.
+fn place(image: &Path) -> Result<PathBuf> {
+    let told = || image.display().to_string();
+    match fs::symlink_metadata(image) {
+        Ok(_) => {
+            let place = fs::canonicalize(image).with_context(told)?;
+            if !fs::metadata(&place).with_context(told)?.is_file() {
+                bail!("{} is there, and no file: an image replaces a file alone", image.display());
+            }
+            Ok(place)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let name = image.file_name().with_context(|| format!("{} is no name of a file", image.display()))?;
+            Ok(fs::canonicalize(folder).with_context(|| format!("{}: its folder", image.display()))?.join(name))
+        }
+        Err(error) => Err(error).with_context(told),
     }
+}
+
+/// An image inside of its own source would be in the next one.
+fn outside(place: &Path, source: &Path) -> Result<()> {
+    if fs::canonicalize(source).is_ok_and(|source| place.starts_with(source)) {
+        bail!("{} is inside of {}, so the next image would hold this one", place.display(), source.display());
+    }
+    Ok(())
 }

@@ -6,10 +6,17 @@ mod support;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use support::{fill, text};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{fill, noise, text};
 
 const DOCTEUR: &str = env!("CARGO_BIN_EXE_docteur");
 
@@ -76,4 +83,171 @@ fn the_command_takes_an_older_image() {
     assert_eq!(run(&["cat", "old.img", "more"]).stdout, text(2, 9_000));
     let refused = run(&["make", "folder", "new.img", "--append", "folder/page"]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("folder/page"));
+}
+
+/// The command in a folder: its exit code, and both that it prints.
+fn run(place: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let out = Command::new(DOCTEUR).current_dir(place).args(words).env_remove("SOURCE_DATE_EPOCH").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code(), text(&out.stdout), text(&out.stderr))
+}
+
+fn pipe(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_no_image_is_refused_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir_all(place.join("folder/below")).unwrap();
+    fs::write(place.join("folder/page"), text(1, 900)).unwrap();
+    assert_eq!(run(place, &["make", "folder", "whole"]).0, Some(0));
+    let whole = fs::read(place.join("whole")).unwrap();
+    fs::write(place.join("cut"), &whole[..whole.len() - 1]).unwrap();
+    fs::write(place.join("empty"), b"").unwrap();
+    // Nobody ever writes into it.
+    pipe(&place.join("pipe"));
+    for (image, why) in [
+        ("missing", "No such file"),
+        ("folder", "an image is a file"),
+        ("pipe", "an image is a file"),
+        ("/dev/null", "an image is a file"),
+        ("cut", "its length is not"),
+        ("empty", "does not begin with"),
+    ] {
+        for words in [
+            &["verify", image][..],
+            &["info", image],
+            &["ls", image],
+            &["cat", image, "page"],
+            &["extract", image, "out"],
+            &["diff", "whole", image],
+            &["serve", image, "--listen", "127.0.0.1:0"],
+            &["bench", image],
+            &["make", "folder", "new", "--append", image],
+        ] {
+            let (code, out, told) = run(place, words);
+            assert!(code == Some(2) && out.is_empty(), "{words:?}: {out}");
+            assert!(told.contains(image) && told.contains(why) && told.lines().count() == 1, "{words:?}: {told}");
+        }
+    }
+    assert_eq!(names(place), ["cut", "empty", "folder", "pipe", "whole"]);
+    for (path, why) in [("", "/ is a folder"), ("below", "below is a folder"), ("page/x", "is not in the image")] {
+        let (code, _, told) = run(place, &["cat", "whole", path]);
+        assert!(code == Some(2) && told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn an_image_replaces_nothing_but_a_file() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir(place.join("folder")).unwrap();
+    fs::write(place.join("folder/page"), text(1, 900)).unwrap();
+    fs::create_dir(place.join("other")).unwrap();
+    pipe(&place.join("pipe"));
+    symlink("gone", place.join("broken")).unwrap();
+    for (image, why) in [
+        ("other", "other is there, and no file"),
+        ("pipe", "pipe is there, and no file"),
+        ("/dev/null", "/dev/null is there, and no file"),
+        ("..", ".. is there, and no file"),
+        ("no/image", "no/image: its folder: No such file"),
+        ("broken", "broken: No such file"),
+        ("folder/image", "folder/image is inside of folder"),
+        ("folder/page/image", "folder/page/image: "),
+    ] {
+        let (code, out, told) = run(place, &["make", "folder", image]);
+        assert!(code == Some(2) && out.is_empty() && told.contains(why), "{told}");
+    }
+    assert_eq!(names(place), ["broken", "folder", "other", "pipe"]);
+    assert_eq!(names(&place.join("folder")), ["page"]);
+    // A link stays one, and its file is replaced.
+    fs::write(place.join("other/image"), b"older").unwrap();
+    symlink("other/image", place.join("latest")).unwrap();
+    let (code, _, told) = run(place, &["make", "folder", "latest"]);
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    assert!(fs::symlink_metadata(place.join("latest")).unwrap().is_symlink());
+    assert_eq!(run(place, &["verify", "other/image"]).0, Some(0));
+    assert_eq!(names(&place.join("other")), ["image"]);
+    // From inside of it, too.
+    let (code, _, told) = run(&place.join("folder"), &["make", ".", "image"]);
+    assert!(code == Some(2) && told.contains("is inside of ."), "{told}");
+    assert_eq!(run(&place.join("folder"), &["make", ".", "../image"]).0, Some(0));
+}
+
+#[test]
+fn names_are_shown_as_they_are_but_move_no_cursor() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir(place.join("folder")).unwrap();
+    fs::write(place.join("folder/größe 'x'.txt"), b"").unwrap();
+    fs::write(place.join("folder").join(OsStr::from_bytes(b"\x1b[2J\xff\n")), b"").unwrap();
+    assert_eq!(run(place, &["make", "folder", "image"]).0, Some(0));
+    assert_eq!(run(place, &["ls", "image"]).1, "\\u{1b}[2J\\xff\\n\ngröße 'x'.txt\n");
+    // An error's line is no other.
+    let out = Command::new(DOCTEUR).current_dir(place).args(["extract", "image", "a\x1b[2J\nb/c"]).output().unwrap();
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert!(told.starts_with("docteur: a\\u{1b}[2J\\nb/c: No such file") && told.lines().count() == 1, "{told:?}");
+}
+
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir_all(at("folder")).unwrap();
+    fs::create_dir_all(at("tmp")).unwrap();
+    fs::create_dir_all(at("out")).unwrap();
+    // More than can be compressed until the signal comes.
+    fs::write(at("folder/noise"), noise(1, 60 << 20)).unwrap();
+    // Somebody who takes connections, and never says anything.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/r.git", silent.local_addr().unwrap());
+    for (source, signal, code) in
+        [("folder", Signal::INT, 130), ("folder", Signal::TERM, 143), (&url, Signal::INT, 130)]
+    {
+        let mut command = Command::new(DOCTEUR);
+        command.current_dir(place.path()).args(["make", source, "out/image", "--level", "22", "--threads", "1"]);
+        command.env("TMPDIR", at("tmp")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        while names(&at("out")).is_empty() && names(&at("tmp")).is_empty() {
+            assert_eq!(process.try_wait().unwrap(), None, "{source} ended by itself");
+            thread::sleep(Duration::from_millis(5));
+        }
+        kill_process(Pid::from_child(&process), signal).unwrap();
+        assert_eq!(process.wait().unwrap().code(), Some(code), "{source}");
+        assert_eq!((names(&at("out")), names(&at("tmp"))), (vec![], vec![]), "{source}");
+    }
+}
+
+#[test]
+fn an_image_is_the_same_everywhere() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fill(&place.join("a/source"));
+    let make = |folder: &str, source: &str, image: &str, threads: &str, environment: &[(&str, &str)]| {
+        let mut command = Command::new(DOCTEUR);
+        command.current_dir(place.join(folder)).args(["make", source, image, "--level", "3", "--threads", threads]);
+        let out = command.env_remove("SOURCE_DATE_EPOCH").envs(environment.iter().copied()).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        fs::read(place.join(folder).join(image)).unwrap()
+    };
+    let first = make("a", "source", "image", "1", &[("TZ", "UTC"), ("LC_ALL", "C")]);
+    let second = make("a/source", ".", "../again", "2", &[("TZ", "Asia/Kathmandu"), ("LC_ALL", "tr_TR.UTF-8")]);
+    assert!(first == second);
+    assert!(
+        first == make("", "a/source/../source", "other", "7", &[("TZ", "America/St_Johns"), ("LANG", "ja_JP.eucJP")])
+    );
+    // The same files, made the other way round, so that the file system names them in another order.
+    let (code, _, told) = run(place, &["extract", "other", "b", "--trusted"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(first == make("", "b", "third", "2", &[]));
 }

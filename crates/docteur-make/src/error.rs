@@ -63,7 +63,46 @@ impl Error {
     }
 }
 
-/// A path as text for people.
+/// A path as text for people; the root's is `/`.
 pub(crate) fn show(path: &[u8]) -> String {
-    if path.is_empty() { "/".into() } else { path.escape_ascii().to_string() }
+    if path.is_empty() { "/".into() } else { shown(path) }
+}
+
+/// A name of any bytes on one line: as it is where that is text, and with escapes for a backslash, for bytes that are no UTF-8, and for all
+/// that could move a terminal's cursor or turn the direction of what follows.
+#[must_use]
+pub fn shown(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let hidden =
+                matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+            if c == '\\' || c.is_control() || hidden {
+                out.extend(c.escape_default());
+            } else {
+                out.push(c);
+            }
+        }
+        out.extend(chunk.invalid().iter().flat_map(|byte| byte.escape_ascii()).map(char::from));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_on_one_line() {
+        for (name, text) in [
+            (&b"a 'b' \"c\""[..], "a 'b' \"c\""),
+            ("größe \u{65E5}\u{672C} e\u{301}".as_bytes(), "größe \u{65E5}\u{672C} e\u{301}"),
+            (b"\x1b[2J\n\t\x7f\\", "\\u{1b}[2J\\n\\t\\u{7f}\\\\"),
+            (b"\xff\xc3", "\\xff\\xc3"),
+            ("gnp.\u{202E}exe\u{9B}1m".as_bytes(), "gnp.\\u{202e}exe\\u{9b}1m"),
+        ] {
+            assert_eq!(shown(name), text);
+        }
+        assert_eq!((show(b""), shown(b"")), ("/".into(), String::new()));
+    }
 }

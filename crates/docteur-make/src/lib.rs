@@ -33,7 +33,7 @@ mod tree;
 mod writer;
 
 pub use compare::{Change, diff};
-pub use error::Error;
+pub use error::{Error, shown};
 pub use extract::{Extracted, Trust, extract};
 pub use folder::{Folder, image_of_folder};
 #[cfg(feature = "git")]

@@ -21,6 +21,7 @@ use fuser::{
 };
 use rustix::mount::UnmountFlags;
 
+use crate::shown;
 use nodes::{Node, Nodes, locked, number};
 
 /// How long the kernel may keep what it was told. It does not change.
@@ -53,7 +54,7 @@ impl Mount {
     /// `tell` gets a line about each damage that is met while reading; whoever was reading gets `EIO`.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; that `folder` is none, or is not empty.
     pub fn new<S: Source<Error = io::Error> + Send + Sync + 'static>(
         image: Image<S>,
         folder: &Path,
@@ -72,6 +73,10 @@ impl Mount {
             MountOption::Subtype("docteur".into()),
         ];
         let folder = folder.canonicalize()?;
+        // What is there would be hidden, and a file would become a folder.
+        if std::fs::read_dir(&folder)?.next().is_some() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
         let mut session = Session::new(Files::new(image, Box::new(tell)), &folder, &config)?;
         let unmount = Unmount { folder, unmounter: session.unmount_callable() };
         Ok(Self { session, unmount })
@@ -185,7 +190,7 @@ impl Files {
     }
 
     fn damaged(&self, path: &[u8], error: &str) -> Errno {
-        (self.tell)(format!("/{}: {error}", path.escape_ascii()));
+        (self.tell)(format!("/{}: {error}", shown(path)));
         Errno::EIO
     }
 

@@ -3,14 +3,19 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use docteur::{FileSource, Image, Limits};
 use docteur_make::{Change, Error, Folder, Options, Times, Trust, diff, extract, image_of_folder, make};
-use support::{fill, text};
+use proptest::prelude::*;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
+use support::{fill, noise, text};
 
 fn write(folder: &Path, image: &Path, options: &Options) {
     let tree = Folder::scan(folder, true).unwrap();
@@ -117,4 +122,143 @@ fn sockets_are_refused_and_so_are_links_in_a_site() {
     let place = tempfile::tempdir().unwrap();
     symlink("/etc/passwd", place.path().join("link")).unwrap();
     assert!(matches!(image_of_folder(place.path()), Err(Error::Special(_))));
+}
+
+/// Names that a file system may take for each other, or for something else.
+const NAMES: [&[u8]; 14] = [
+    b"a",
+    b"A",
+    "ä".as_bytes(),
+    "a\u{308}".as_bytes(),
+    "Ä".as_bytes(),
+    b"\xff",
+    b"\n",
+    b" ",
+    b"-rf",
+    b".hidden",
+    b"...",
+    b"\\",
+    b"index.html",
+    &[b'n'; 255],
+];
+const TARGETS: [&[u8]; 6] = [b".", b"..", b"a", b"../A/../\xff", b"/", &[b'l'; 4000]];
+
+/// Something to be made: where, what, and with what.
+#[derive(Clone, Debug)]
+struct Plant {
+    path: Vec<usize>,
+    kind: usize,
+    size: usize,
+    seed: u64,
+    mode: u32,
+    time: (i64, u32),
+    note: Option<Vec<u8>>,
+}
+
+fn plants() -> impl Strategy<Value = Vec<Plant>> {
+    let path = prop_oneof![
+        9 => proptest::collection::vec(0..NAMES.len(), 1..4),
+        1 => proptest::collection::vec(0..NAMES.len() - 1, 20..60),
+    ];
+    let size = prop_oneof![Just(0), 1..200_usize, 4_000..20_000_usize];
+    // What every file system of Linux can hold.
+    let time = (-2_000_000_000..8_000_000_000_i64, 0..1_000_000_000_u32);
+    let note = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50));
+    let plant = (path, 0..6_usize, size, 0..4_u64, 0..0o10000_u32, time, note);
+    let plant =
+        plant.prop_map(|(path, kind, size, seed, mode, time, note)| Plant { path, kind, size, seed, mode, time, note });
+    proptest::collection::vec(plant, 0..40)
+}
+
+/// Makes them in a folder; what stands in the way of another stays.
+fn grow(folder: &Path, plants: &[Plant]) {
+    fs::create_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut made = Vec::new();
+    for plant in plants {
+        let path: PathBuf = plant.path.iter().map(|name| OsStr::from_bytes(NAMES[*name])).collect();
+        let place = folder.join(path);
+        let parent = place.parent().unwrap();
+        // Not through a link, which may lead out of the folder.
+        let below = || parent.ancestors().take_while(|above| above.starts_with(folder));
+        if below().any(Path::is_symlink) || fs::symlink_metadata(&place).is_ok() || fs::create_dir_all(parent).is_err()
+        {
+            continue;
+        }
+        match (plant.kind, files.get(plant.seed as usize)) {
+            (0, _) => fs::create_dir(&place).unwrap(),
+            (1, _) => symlink(OsStr::from_bytes(TARGETS[plant.size % TARGETS.len()]), &place).unwrap(),
+            (2, Some(first)) => fs::hard_link(first, &place).unwrap(),
+            (3, _) => fs::write(&place, noise(plant.seed, plant.size)).unwrap(),
+            _ => fs::write(&place, text(plant.seed, plant.size)).unwrap(),
+        }
+        if plant.kind != 0 {
+            files.push(place.clone());
+        }
+        made.push((place, plant));
+    }
+    // The deepest first: a folder's time is that of what was made in it last.
+    made.sort_by_key(|(place, _)| std::cmp::Reverse(place.components().count()));
+    for (place, plant) in made {
+        if let Some(note) = &plant.note {
+            // Where the file system has them, and of links none.
+            let _ = rustix::fs::lsetxattr(&place, "user.note", note, XattrFlags::empty());
+        }
+        if !place.is_symlink() {
+            // The owner has to be able to read it.
+            let mode = plant.mode | if place.is_dir() { 0o700 } else { 0o600 };
+            fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let time = Timespec { tv_sec: plant.time.0, tv_nsec: plant.time.1.into() };
+        let times = Timestamps { last_access: time, last_modification: time };
+        rustix::fs::utimensat(CWD, &place, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    }
+}
+
+/// Of a path: type and mode, time, bytes or target, an attribute, and the first path that it is a hard link of.
+type Recorded = (u32, (i64, i64), Vec<u8>, Option<Vec<u8>>, PathBuf);
+
+fn recorded(folder: &Path) -> BTreeMap<PathBuf, Recorded> {
+    let (mut all, mut open) = (Vec::new(), vec![folder.to_path_buf()]);
+    while let Some(here) = open.pop() {
+        if fs::symlink_metadata(&here).unwrap().is_dir() {
+            open.extend(fs::read_dir(&here).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        all.push(here);
+    }
+    all.sort();
+    let mut first = BTreeMap::new();
+    let of = |place: PathBuf| {
+        let data = fs::symlink_metadata(&place).unwrap();
+        let path = place.strip_prefix(folder).unwrap().to_path_buf();
+        let bytes = match data.file_type() {
+            kind if kind.is_dir() => Vec::new(),
+            kind if kind.is_symlink() => fs::read_link(&place).unwrap().into_os_string().into_vec(),
+            _ => fs::read(&place).unwrap(),
+        };
+        let mut note = vec![0; 64];
+        let note = rustix::fs::lgetxattr(&place, "user.note", &mut note).ok().map(|len| note[..len].to_vec());
+        let link: &PathBuf = first.entry(data.ino()).or_insert_with(|| path.clone());
+        (path, (data.mode(), (data.mtime(), data.mtime_nsec()), bytes, note, link.clone()))
+    };
+    all.into_iter().map(of).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn any_folder_comes_back_as_it_was(plants in plants()) {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        grow(&at("a"), &plants);
+        let options = Options { level: 1, threads: 1, segment: 4096, ..Options::default() };
+        write(&at("a"), &at("a.img"), &options);
+        let trust = Trust { attributes: true, ..Trust::default() };
+        let done = extract(&open(&at("a.img")), &at("b"), trust, |_| {}).unwrap();
+        prop_assert_eq!(done.left_out, 0);
+        prop_assert_eq!(recorded(&at("a")), recorded(&at("b")));
+        write(&at("b"), &at("b.img"), &options);
+        prop_assert!(fs::read(at("a.img")).unwrap() == fs::read(at("b.img")).unwrap());
+    }
 }

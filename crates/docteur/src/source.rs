@@ -68,9 +68,14 @@ impl FileSource {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; [`InvalidInput`](std::io::ErrorKind::InvalidInput) if it is something else than a file: to open a pipe would wait for
+    /// somebody who writes into it.
     pub fn open(path: impl AsRef<std::path::Path>) -> std::io::Result<Self> {
-        Self::new(std::fs::File::open(path)?)
+        let path = path.as_ref();
+        if std::fs::metadata(path)?.is_file() {
+            return Self::new(std::fs::File::open(path)?);
+        }
+        Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "an image is a file, and this is none"))
     }
 
     /// Takes an open file.

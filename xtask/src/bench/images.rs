@@ -1,4 +1,5 @@
-//! Images of the toolchain's documentation, beside what mksquashfs and git make of the same folder on the same machine.
+//! Images of documentation, beside what mksquashfs and git make of the same folders on the same machine. The group is done in parts, of
+//! which none takes more than half an hour on two processors.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,79 +7,177 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use super::corpora::{self, Corpus};
 use super::report::Goal;
-use super::{Bench, pages};
+use super::{Bench, Group, long, pages, squashed};
 use crate::{paths, setup, shell};
 
-/// Goals in bytes are for one folder: this toolchain's.
-const TOOLCHAIN: &str = "1.95.0";
+/// What `--parts` can name.
+pub(super) const PARTS: &[Group] =
+    &[("r1", r1), ("profiles", profiles), ("cores", cores), ("w", w), ("long", long::run), ("r2", r2), ("d", d)];
+/// These want what not every machine has: they are done only if they are named.
+const ON_REQUEST: &[&str] = &["r2", "d"];
 
 pub(super) fn run(bench: &mut Bench) -> Result<()> {
     setup::programs(&[("mksquashfs", "squashfs-tools"), ("git", "git"), ("wrk", "wrk"), ("nginx", "nginx-light")])?;
-    let source = documentation(bench.quick)?;
     shell::run(shell::cargo().args(["build", "--release", "--package", "docteur-cli"]))?;
-    let squashfs = squashfs(bench, &source)?;
-    let git = git(bench, &source)?;
-    let known = !bench.quick && shell::output(Command::new("rustc").arg("-V")).is_some_and(|v| v.contains(TOOLCHAIN));
-    let bytes = |most: f64| if known { Goal::AtMost(most) } else { Goal::None };
+    for (name, part) in PARTS {
+        let named = bench.parts.iter().any(|part| part == name);
+        let wanted = named || bench.parts.is_empty() && !ON_REQUEST.contains(name);
+        if wanted {
+            shell::step(&format!("bench docteur, part {name}"), || part(bench))?;
+        }
+    }
+    Ok(())
+}
 
-    let default = make(bench, &source, "default", &[])?;
-    let report = &mut bench.report;
-    report.add("default image", default.bytes / 1e6, "MB", bytes(27.5));
-    report.add("default image against squashfs", default.bytes / squashfs.bytes, "x", Goal::AtMost(0.76));
-    report.add("default image against git's pack and index", default.bytes / git, "x", Goal::AtMost(0.60));
-    report.add(
-        "default image, time to make against squashfs",
+/// The toolchain's documentation: all that the default profile promises.
+fn r1(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::toolchain(bench)?;
+    let source = corpus.folder.clone();
+    let bytes = |most: f64| if is_r1(&corpus) { Goal::AtMost(most) } else { Goal::None };
+    let squashfs = squashfs(bench, "R1", &source)?;
+    let default = peers(bench, "R1", &source, &squashfs, Some((0.76, 0.60)), bytes(27.5))?;
+    bench.report.add(
+        "R1, default image, time to make against squashfs",
         default.seconds / squashfs.seconds,
         "x",
         Goal::AtMost(1.0),
     );
-    reads(bench, &default, "default", 16.0, Some((120.0, 1200.0)))?;
+    let median = reads(bench, &default, "default", None, Some((120.0, 1200.0)))?;
+    squashed::run(bench, &squashfs.file, median)?;
     pages::run(bench, &program(), &default.file, &source)?;
 
-    let quick = make(bench, &source, "quick", &["--level", "9"])?;
-    bench.report.add("level 9 against squashfs", quick.bytes / squashfs.bytes, "x", Goal::AtMost(1.0));
+    let quick = make(bench, &source, "quick", &["--threads", "2", "--level", "9"])?;
+    bench.report.add("R1, level 9 against squashfs", quick.bytes / squashfs.bytes, "x", Goal::AtMost(1.0));
     let time = quick.seconds / squashfs.seconds;
-    bench.report.add("level 9, time to make against squashfs", time, "x", Goal::AtMost(0.25));
+    bench.report.add("R1, level 9, time to make against squashfs", time, "x", Goal::AtMost(0.25));
+    let short = make(bench, &source, "short", &["--level", "9", "--segment", "1048576"])?;
+    reads(bench, &short, "segments of 1 MiB", Some(16.0), None)?;
+    Ok(())
+}
 
-    let max = make(bench, &source, "max", &["--profile", "max"])?;
-    bench.report.add("max image", max.bytes / 1e6, "MB", bytes(25.9));
-    reads(bench, &max, "max", f64::INFINITY, None)?;
+/// The other profiles.
+fn profiles(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::toolchain(bench)?;
+    let most = if is_r1(&corpus) { Goal::AtMost(25.9) } else { Goal::None };
+    let max = make(bench, &corpus.folder, "max", &["--profile", "max"])?;
+    bench.report.add("R1, max image", max.bytes / 1e6, "MB", most);
+    bench.report.add("R1, max image, time to make", max.seconds, "s", Goal::None);
+    reads(bench, &max, "max", None, None)?;
 
-    let fast = make(bench, &source, "fast-read", &["--profile", "fast-read"])?;
-    bench.report.add("fast-read image", fast.bytes / 1e6, "MB", Goal::None);
-    reads(bench, &fast, "fast-read", 8.0, None)
+    let fast = make(bench, &corpus.folder, "fast-read", &["--profile", "fast-read"])?;
+    bench.report.add("R1, fast-read image", fast.bytes / 1e6, "MB", Goal::None);
+    reads(bench, &fast, "fast-read", Some(8.0), None)?;
+    Ok(())
+}
+
+/// What a second processor gains.
+fn cores(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::toolchain(bench)?;
+    let mut alone = None;
+    for threads in ["1", "2"] {
+        let made = make(bench, &corpus.folder, "cores", &["--level", "9", "--threads", threads])?;
+        bench.report.add(format!("R1, level 9, threads: {threads}, time to make"), made.seconds, "s", Goal::None);
+        let alone = *alone.get_or_insert(made.seconds);
+        bench.report.add(
+            format!("R1, level 9, threads: {threads}, speed against one"),
+            alone / made.seconds,
+            "x",
+            Goal::None,
+        );
+    }
+    Ok(())
+}
+
+/// Two versions of the same documentation.
+fn r2(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::two_toolchains(bench)?;
+    let most = if corpus.is(117_435, 1_365_915_666) { Goal::AtMost(44.5) } else { Goal::None };
+    sizes(bench, "R2", &corpus, most)
+}
+
+/// Documentation of three languages.
+fn d(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::debian(bench)?;
+    let most = if corpus.is(19_413, 426_685_738) { Goal::AtMost(31.0) } else { Goal::None };
+    sizes(bench, "D", &corpus, most)
+}
+
+/// A small site.
+fn w(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::site(bench)?;
+    let most = if corpus.is(42, 950_618) { Goal::AtMost(0.199) } else { Goal::None };
+    sizes(bench, "W", &corpus, most)
+}
+
+fn is_r1(corpus: &Corpus) -> bool {
+    corpus.is(51_906, 652_023_697)
+}
+
+/// How large a default image is beside its peers; that it unpacks to its source.
+fn sizes(bench: &mut Bench, name: &str, corpus: &Corpus, most: Goal) -> Result<()> {
+    let squashfs = squashfs(bench, name, &corpus.folder)?;
+    let made = peers(bench, name, &corpus.folder, &squashfs, None, most)?;
+    let unpacked = bench.folder.join("unpacked");
+    shell::run(docteur().arg("extract").args([&made.file, &unpacked]))?;
+    shell::run(Command::new("diff").args(["--recursive", "--no-dereference"]).args([&corpus.folder, &unpacked]))?;
+    fs::remove_dir_all(unpacked)?;
+    Ok(())
+}
+
+/// A default image, and how it stands against squashfs and git; the goals of these are known for R1 alone.
+fn peers(
+    bench: &mut Bench,
+    name: &str,
+    source: &Path,
+    squashfs: &Made,
+    goals: Option<(f64, f64)>,
+    most: Goal,
+) -> Result<Made> {
+    let git = git(bench, name, source)?;
+    let made = make(bench, source, "default", &["--threads", "2"])?;
+    // Of any folder it is the smallest of the three.
+    let (of_squashfs, of_git) = if bench.quick { (1.0, f64::INFINITY) } else { goals.unwrap_or((1.0, 1.0)) };
+    let report = &mut bench.report;
+    report.add(format!("{name}, default image"), made.bytes / 1e6, "MB", most);
+    report.add(
+        format!("{name}, default image against squashfs"),
+        made.bytes / squashfs.bytes,
+        "x",
+        Goal::AtMost(of_squashfs),
+    );
+    report.add(
+        format!("{name}, default image against git's pack and index"),
+        made.bytes / git,
+        "x",
+        Goal::AtMost(of_git),
+    );
+    report.add(format!("{name}, default image, time to make"), made.seconds, "s", Goal::None);
+    Ok(made)
 }
 
 /// Something that was made of the folder.
-struct Made {
-    file: PathBuf,
+pub(super) struct Made {
+    pub(super) file: PathBuf,
     bytes: f64,
     seconds: f64,
 }
 
-/// The folder of the toolchain's documentation, or one book of it.
-fn documentation(quick: bool) -> Result<PathBuf> {
-    let sysroot = shell::output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(paths::root()));
-    let html = Path::new(sysroot.context("rustc does not say where it is")?.trim()).join("share/doc/rust/html");
-    ensure!(html.is_dir(), "{} is missing: rustup component add rust-docs", html.display());
-    Ok(if quick { html.join("nomicon") } else { html })
-}
-
-fn squashfs(bench: &mut Bench, source: &Path) -> Result<Made> {
+fn squashfs(bench: &mut Bench, name: &str, source: &Path) -> Result<Made> {
     let file = bench.folder.join("squashfs");
     let mut command = Command::new("mksquashfs");
     command.arg(source).arg(&file).args(["-comp", "zstd", "-Xcompression-level", "22", "-b", "1M", "-processors", "2"]);
     let made = timed(command.args(["-noappend", "-quiet", "-no-progress"]), file)?;
-    bench.report.add("squashfs, zstd 22, blocks of 1 MiB", made.bytes / 1e6, "MB", Goal::None);
-    bench.report.add("squashfs, time to make on 2 processors", made.seconds, "s", Goal::None);
+    bench.report.add(format!("{name}, squashfs, zstd 22, blocks of 1 MiB"), made.bytes / 1e6, "MB", Goal::None);
+    bench.report.add(format!("{name}, squashfs, time to make on 2 processors"), made.seconds, "s", Goal::None);
     Ok(made)
 }
 
 /// Bytes of git's pack and index after an aggressive collection.
-fn git(bench: &mut Bench, source: &Path) -> Result<f64> {
+fn git(bench: &mut Bench, name: &str, source: &Path) -> Result<f64> {
     let folder = bench.folder.join("git");
     let git = |words: &[&str]| {
         let mut command = Command::new("git");
@@ -98,17 +197,17 @@ fn git(bench: &mut Bench, source: &Path) -> Result<f64> {
         }
     }
     fs::remove_dir_all(folder)?;
-    bench.report.add("git's pack and index, gc --aggressive", bytes as f64 / 1e6, "MB", Goal::None);
+    bench.report.add(format!("{name}, git's pack and index, gc --aggressive"), bytes as f64 / 1e6, "MB", Goal::None);
     Ok(bytes as f64)
 }
 
 fn make(bench: &Bench, source: &Path, name: &str, options: &[&str]) -> Result<Made> {
     let file = bench.folder.join(format!("{name}.img"));
-    timed(docteur().arg("make").arg(source).arg(&file).args(["--threads", "2"]).args(options), file)
+    timed(docteur().arg("make").arg(source).arg(&file).args(options), file)
 }
 
-/// Reads of random files, by `docteur bench`; goals in MiB, and in microseconds for median and 99th percentile.
-fn reads(bench: &mut Bench, made: &Made, name: &str, memory: f64, micros: Option<(f64, f64)>) -> Result<()> {
+/// Reads of random files, by `docteur bench`; goals in MiB, and in microseconds for median and 99th percentile. Gives the median.
+fn reads(bench: &mut Bench, made: &Made, name: &str, memory: Option<f64>, micros: Option<(f64, f64)>) -> Result<f64> {
     let printed = shell::output(docteur().arg("bench").arg(&made.file)).context("docteur bench fails")?;
     let figures: serde_json::Value = serde_json::from_str(&printed)?;
     let figure = |key: &str| figures.get(key).and_then(serde_json::Value::as_f64).with_context(|| format!("no {key}"));
@@ -118,12 +217,11 @@ fn reads(bench: &mut Bench, made: &Made, name: &str, memory: f64, micros: Option
     report.add(format!("{name}: a random file, median"), median, "us of CPU", most(micros.map(|goal| goal.0)));
     report.add(format!("{name}: a random file, 99th percentile"), p99, "us of CPU", most(micros.map(|goal| goal.1)));
     report.add(format!("{name}: to open and find the root"), figure("open_us")?, "us", Goal::AtMost(1000.0));
-    let memory = Some(memory).filter(|memory| memory.is_finite());
     report.add(format!("{name}: peak resident while reading"), figure("peak_rss_kib")? / 1024.0, "MiB", most(memory));
-    Ok(())
+    Ok(median)
 }
 
-fn docteur() -> Command {
+pub(super) fn docteur() -> Command {
     Command::new(program())
 }
 

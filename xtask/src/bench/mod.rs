@@ -1,19 +1,22 @@
-//! `cargo xtask bench [NAME..]`: the project's figures, each as a ratio to a peer or a limit that runs beside it.
+//! `cargo xtask bench [NAME..] [--parts PART,..]`: the project's figures, each as a ratio to a peer or a limit that runs beside it.
 //!
 //! Nothing fails for being slow: a table says what was measured and what the goal is. The programs are release builds, the load comes
 //! from `wrk`, the peer for static pages is nginx.
 
 mod browser;
+mod corpora;
 mod crates;
 mod hostile;
 mod images;
 mod load;
+mod long;
 mod paf;
 mod pages;
 mod paste;
 mod report;
 mod server;
 mod serving;
+mod squashed;
 mod transfer;
 mod unikernel;
 
@@ -32,6 +35,8 @@ pub(crate) struct Bench {
     folder: std::path::PathBuf,
     /// Whether to do all of it in small, to see that it works.
     quick: bool,
+    /// Which parts of the group `docteur`; none for those that can be done everywhere.
+    parts: Vec<String>,
     report: Report,
 }
 
@@ -52,11 +57,23 @@ const GROUPS: &[Group] = &[
     ("unikernel", unikernel::run),
 ];
 
-/// Measures the named groups, or all; `--quick` does so in small.
+/// Measures the named groups, or all; `--quick` does so in small, `--parts` names parts of the group `docteur`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (options, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
-    if let Some(other) = options.iter().find(|option| **option != "--quick") {
-        bail!("{other} is no option of bench; there is --quick");
+    let (mut quick, mut parts, mut names) = (false, Vec::new(), Vec::new());
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--quick" => quick = true,
+            "--parts" => parts.extend(args.next().context("--parts wants names")?.split(',').map(str::to_owned)),
+            other if other.starts_with('-') => {
+                bail!("{other} is no option of bench; there are --quick and --parts NAME,..")
+            }
+            name => names.push(name),
+        }
+    }
+    if let Some(other) = parts.iter().find(|part| !images::PARTS.iter().any(|(known, _)| known == part)) {
+        let known: Vec<_> = images::PARTS.iter().map(|(name, _)| *name).collect();
+        bail!("the bench docteur has no part {other}; it has {}", known.join(", "));
     }
     if let Some(other) = names.iter().find(|name| !GROUPS.iter().any(|(known, _)| known == *name)) {
         let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
@@ -64,14 +81,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     // These alone need no server.
     let alone = ["docteur", "netstack", "paf"];
-    let serves = names.is_empty() || names.iter().any(|name| !alone.contains(&name.as_str()));
+    let serves = names.is_empty() || names.iter().any(|name| !alone.contains(name));
     let (program, site) = if serves { server_program()? } else { Default::default() };
     let folder = paths::target().join("bench");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let mut bench = Bench { program, site, folder, quick: !options.is_empty(), report: Report::default() };
+    let mut bench = Bench { program, site, folder, quick, parts, report: Report::default() };
     for (name, group) in GROUPS {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
             shell::step(&format!("bench {name}"), || group(&mut bench))?;

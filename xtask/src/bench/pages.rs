@@ -3,15 +3,15 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::Bench;
 use super::load::{CONNECTIONS, Load, Nginx, wrk};
 use super::report::Goal;
 use super::serving::Process;
+use super::{Bench, corpora};
 
 /// Serves the image at `program`'s hands and the folder at nginx's, and asks both for the same files.
 pub(super) fn run(bench: &mut Bench, program: &Path, image: &Path, source: &Path) -> Result<()> {
@@ -79,18 +79,12 @@ impl Drop for Serving {
 
 /// Paths of files whose names need no percent sign, in order.
 fn files(source: &Path) -> Result<Vec<String>> {
-    let (mut all, mut open) = (Vec::new(), vec![PathBuf::from(source)]);
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push(entry.path());
-            } else if let Some(path) = entry.path().strip_prefix(source)?.to_str().filter(|path| is_plain(path)) {
-                all.push(path.to_owned());
-            }
+    let mut all = Vec::new();
+    for file in corpora::files(source)? {
+        if let Some(path) = file.strip_prefix(source)?.to_str().filter(|path| is_plain(path)) {
+            all.push(path.to_owned());
         }
     }
-    all.sort();
     Ok(all)
 }
 

@@ -56,10 +56,10 @@ async fn listen(site: Site, limits: Limits, place: &Place, image: &Path) -> Resu
     let service = paf::http(site, limits);
     let (stop, mut signals) = (Stop::new(), Signals::new()?);
     let mut served = Vec::new();
-    for listener in Sockets::new().listen_at(place).await.with_context(|| format!("{place:?}"))? {
+    for listener in Sockets::new().listen_at(place).await.with_context(|| place.to_string())? {
         match listener.local()? {
             Peer::Ip(address) => writeln!(io::stdout(), "{} is served at http://{address}/", image.display())?,
-            other => writeln!(io::stdout(), "{} is served at {other:?}", image.display())?,
+            _ => writeln!(io::stdout(), "{} is served at {place}", image.display())?,
         }
         served.push(tokio::spawn(serve(service.clone(), listener, stop.clone())));
     }

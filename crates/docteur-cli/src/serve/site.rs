@@ -183,7 +183,11 @@ impl Site {
     }
 
     fn damaged(&self, path: &[u8], error: &docteur::Error<std::io::Error>) -> Damaged {
-        (self.0.tell)(&if path.is_empty() { error.to_string() } else { format!("/{}: {error}", path.escape_ascii()) });
+        (self.0.tell)(&if path.is_empty() {
+            error.to_string()
+        } else {
+            format!("/{}: {error}", docteur_make::shown(path))
+        });
         Damaged
     }
 }

@@ -37,16 +37,16 @@ impl Git {
 
     /// Fetches a commit from the repository at a URL (`https`, `http`, `git`, `ssh`) or at `user@host:path`, and nothing else of it: a
     /// branch, a tag, a whole id, or what its `HEAD` is. The user's Git configuration says what it does elsewhere: proxies, credential
-    /// helpers, the command for `ssh`. A `file` URL is opened as [`Git::open`] does. It blocks until all is there, and takes as much room in
-    /// the folder for temporary files as the other end sends. Submodules, if they are wanted, are fetched in the same way, from where
-    /// `.gitmodules` say that they are; these may not name a place on this machine.
+    /// helpers, the command for `ssh`. A `file` URL is opened as [`Git::open`] does. It blocks until all is there, and takes as much room as
+    /// the other end sends, in a folder that it makes in `temporary` and that goes with the tree. Submodules, if they are wanted, are fetched
+    /// in the same way, from where `.gitmodules` say that they are; these may not name a place on this machine.
     ///
     /// Where the other end is silent when its time is over, the thread that waits for it is left behind until it says something.
     ///
     /// # Errors
     /// [`Error::Git`] if it cannot be reached, or has no such revision; [`Error::Fetched`] if that takes more than `taken` says; else as
     /// [`Git::open`]. No error names a password.
-    pub fn fetch(source: &str, revision: Option<&str>, taken: &GitOptions) -> Result<Self, Error> {
+    pub fn fetch(source: &str, revision: Option<&str>, taken: &GitOptions, temporary: &Path) -> Result<Self, Error> {
         let url = parse(source).ok_or_else(|| Error::Git(source.into(), "this is no URL".into()))?;
         if url.scheme == Scheme::File {
             let path = PathBuf::from(url.path.to_os_str_lossy().into_owned());
@@ -55,7 +55,7 @@ impl Git {
         let place = shown(&url);
         // The transport asks for the process's default; where there is one already, it is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::Builder::new().prefix("docteur-").tempdir();
+        let folder = tempfile::Builder::new().prefix("docteur-").tempdir_in(temporary);
         let folder = folder.map_err(|error| Error::Git(place.clone(), error.to_string()))?;
         let mut fetcher = Fetcher::new(folder.path(), taken);
         let repository = fetcher.fetch(&url, revision)?;
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn an_error_names_no_password_and_no_token() {
         for url in ["https://secret:word@127.0.0.1:1/a", "https://secret@127.0.0.1:1/a"] {
-            let told = Git::fetch(url, None, &GitOptions::default()).unwrap_err().to_string();
+            let told = Git::fetch(url, None, &GitOptions::default(), &std::env::temp_dir()).unwrap_err().to_string();
             assert!(
                 told.contains("https://127.0.0.1:1/a") && !told.contains("secret") && !told.contains("word"),
                 "{told}"

@@ -1,0 +1,89 @@
+//! What is on the disk only while a command runs.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+/// Files and folders that are removed when this is dropped, and when SIGINT or SIGTERM ends the command.
+pub(crate) struct Scratch(Paths);
+
+type Paths = Arc<Mutex<Vec<PathBuf>>>;
+
+impl Scratch {
+    /// Listens for signals from now on.
+    pub(crate) fn new() -> Result<Self> {
+        let scratch = Self(Paths::default());
+        let paths = Arc::clone(&scratch.0);
+        let (ready, listening) = mpsc::channel();
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            if let Err(error) = wait(&ready, &paths) {
+                let _ = writeln!(io::stderr(), "docteur: {error:#}");
+            }
+        })?;
+        listening.recv().context("signals cannot be listened for")?;
+        Ok(scratch)
+    }
+
+    /// A new file beside `place`, to be put there when it is whole; with its path.
+    pub(crate) fn beside(&self, place: &Path) -> Result<(File, PathBuf)> {
+        let mut path = place.to_path_buf().into_os_string();
+        path.push(format!(".{}.part", std::process::id()));
+        let path = PathBuf::from(path);
+        let mut paths = locked(&self.0);
+        let file = File::create_new(&path).with_context(|| place.display().to_string())?;
+        paths.push(path.clone());
+        Ok((file, path))
+    }
+
+    /// A new folder, among the system's temporary files.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let mut paths = locked(&self.0);
+        let folder = tempfile::Builder::new().prefix("docteur-").tempdir();
+        let path = folder.with_context(|| std::env::temp_dir().display().to_string())?.keep();
+        paths.push(path.clone());
+        Ok(path)
+    }
+
+    /// Puts the file at `path` into its place, instead of what is there.
+    pub(crate) fn put(&self, path: &Path, place: &Path) -> Result<()> {
+        let mut paths = locked(&self.0);
+        fs::rename(path, place).with_context(|| place.display().to_string())?;
+        paths.retain(|other| other != path);
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        remove(&mut locked(&self.0));
+    }
+}
+
+/// Ends the process at a signal, once all is removed.
+fn wait(ready: &mpsc::Sender<()>, paths: &Paths) -> Result<()> {
+    host::runtime()?.block_on(async {
+        let mut signals = host::Signals::new()?;
+        ready.send(())?;
+        let signal = signals.stop().await;
+        // Held to the end, so that nothing new is made.
+        let mut paths = locked(paths);
+        remove(&mut paths);
+        // What a shell tells of who was ended by the signal.
+        std::process::exit(if signal == "SIGTERM" { 143 } else { 130 })
+    })
+}
+
+fn remove(paths: &mut Vec<PathBuf>) {
+    for path in paths.drain(..) {
+        // Somebody may still be writing into a folder. What cannot be removed stays: there is an error to tell already, or nobody to.
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).or_else(|_| fs::remove_dir_all(&path));
+    }
+}
+
+fn locked(paths: &Paths) -> MutexGuard<'_, Vec<PathBuf>> {
+    paths.lock().unwrap_or_else(PoisonError::into_inner)
+}
