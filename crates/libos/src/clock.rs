@@ -50,6 +50,33 @@ pub(crate) fn crystal_rate(denominator: u32, numerator: u32, crystal: u32) -> Op
     product.checked_div(u64::from(denominator)).filter(|hz| *hz > 0)
 }
 
+/// Most measures of a rate, and how many of the parts of one two may differ by that agree.
+const MEASURES: usize = 15;
+const PARTS: u64 = 64;
+
+/// The rate that two measures agree on. A machine that is made to wait in the middle of one, as where others use its processor, too,
+/// measures anything. Of many that never agree it is the middle one; `None` where a measure tells nothing.
+pub(crate) fn agreed(mut measure: impl FnMut() -> Option<u64>) -> Option<u64> {
+    let mut rates = [0; MEASURES];
+    for count in 0..MEASURES {
+        let rate = measure()?;
+        if rates.iter().take(count).any(|other| rate.abs_diff(*other) <= rate / PARTS) {
+            return Some(rate);
+        }
+        if let Some(place) = rates.get_mut(count) {
+            *place = rate;
+        }
+    }
+    rates.sort_unstable();
+    rates.get(MEASURES / 2).copied()
+}
+
+/// The rate of a counter that went so far while another of `hz` went `ticks`; `None` where either stood still.
+pub(crate) fn rate(counted: u64, ticks: u64, hz: u64) -> Option<u64> {
+    let rate = (u128::from(counted) * u128::from(hz)).checked_div(u128::from(ticks))?;
+    u64::try_from(rate).ok().filter(|rate| *rate > 0)
+}
+
 /// The counter's rate, from how far it went while the PIT counted down from `from` to `to`.
 pub(crate) fn pit_rate(ticks: u64, from: u16, to: u16) -> Option<u64> {
     (ticks.checked_mul(PIT_HZ)?).checked_div(u64::from(from.wrapping_sub(to)))
@@ -80,6 +107,9 @@ pub(crate) fn cmos_seconds(registers: [u8; 6], format: u8) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -90,6 +120,21 @@ mod tests {
         assert_eq!(clock.at(1000 + 2_500_000_000 * 86_400 * 365), 86_400 * 365 * 1_000_000_000);
         assert_eq!(clock.per(1_000), 2_500);
         assert_eq!(Ticks::new(0, 0), None);
+    }
+
+    #[test]
+    fn a_rate_is_what_two_measures_agree_on() {
+        let of = |told: &[u64]| {
+            let mut told = told.iter().copied();
+            (agreed(|| told.next()), told.count())
+        };
+        assert_eq!(of(&[1000, 1010, 1]), (Some(1010), 1), "two are enough");
+        assert_eq!(of(&[12_000, 1000, 70, 1001, 1]), (Some(1001), 1), "those of a machine that had to wait are others");
+        assert_eq!(of(&[1000]), (None, 0));
+        let apart: Vec<u64> = (0..20).map(|n| 1 << ((n * 7) % 15)).collect();
+        assert_eq!(of(&apart), (Some(1 << 7), 5), "the middle one");
+        assert_eq!(rate(300, 100, 1_000_000_000), Some(3_000_000_000));
+        assert_eq!((rate(0, 100, 1000), rate(1, 0, 1000), rate(u64::MAX, 1, u64::MAX)), (None, None, None));
     }
 
     #[test]

@@ -63,8 +63,9 @@ extern "C" fn libos_boot(info: usize) -> ! {
         unsafe { memory::add(&range) };
     }
     cpu::enable_vectors();
-    let Some(clocks) = time::Clocks::measure() else {
-        fail(Status::Boot, format_args!("nothing tells the time: no kvm-clock, CPUID rate or PIT, or no CMOS clock"));
+    let clocks = match time::Clocks::measure() {
+        Ok(clocks) => clocks,
+        Err(what) => fail(Status::Boot, format_args!("nothing tells {what}")),
     };
     CLOCKS.with(|place| *place = Some(clocks));
     let line = boot.command_line();

@@ -18,8 +18,8 @@ const APIC_COUNT: usize = 0x380;
 const APIC_NOW: usize = 0x390;
 const APIC_DIVIDE: usize = 0x3e0;
 
-/// How far the PIT counts to measure another clock: about 5 ms.
-const SPAN: u16 = 5_966;
+/// How far the PIT counts to measure another clock: about 2.5 ms.
+const SPAN: u16 = 2_983;
 
 /// The clocks, once their rates are known.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +32,18 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    /// Learns the rates; `None` where nothing tells the time-stamp counter's.
-    pub(super) fn measure() -> Option<Self> {
+    /// Learns the rates.
+    ///
+    /// # Errors
+    /// What is not told by anything.
+    pub(super) fn measure() -> Result<Self, &'static str> {
         mask_pic();
         let kvm = kvm_base();
-        let hz = kvm.and_then(kvm_rate).or_else(cpuid_rate).or_else(pit_rate)?;
+        let hz = kvm.and_then(kvm_rate).or_else(cpuid_rate).or_else(pit_rate);
         let start = cpu::ticks();
-        let ticks = Ticks::new(start, hz)?;
-        let epoch = cmos()?.saturating_mul(1_000_000_000);
+        let ticks = hz.and_then(|hz| Ticks::new(start, hz));
+        let ticks = ticks.ok_or("the rate of the time-stamp counter: no kvm-clock, CPUID rate or PIT")?;
+        let epoch = cmos().ok_or("the date: no CMOS clock")?.saturating_mul(1_000_000_000);
         // SAFETY: the boot has mapped the registers; the timer's vector has a handler.
         unsafe {
             cpu::write_msr(msr::APIC_BASE, cpu::read_msr(msr::APIC_BASE) | 1 << 11);
@@ -51,9 +55,10 @@ impl Clocks {
             unsafe { write(APIC_TIMER, 0b10 << 17 | u32::from(TIMER)) };
             None
         } else {
-            Some(Ticks::new(0, alarm_rate(ticks))?)
+            let alarm = alarm_rate(ticks).and_then(|hz| Ticks::new(0, hz));
+            Some(alarm.ok_or("the rate of the local APIC's timer")?)
         };
-        Some(Self { ticks, epoch, alarm })
+        Ok(Self { ticks, epoch, alarm })
     }
 
     /// Time since they were measured.
@@ -181,31 +186,29 @@ fn pit_rate() -> Option<u64> {
         cpu::write_port(0x40, 0);
         cpu::write_port(0x40, 0);
     }
-    let (from, began) = pit_reading();
-    // A counter that stands still is none.
-    for _ in 0..1_000_000 {
-        let (count, _) = pit_reading();
-        if from.wrapping_sub(count) >= SPAN {
-            let (to, ended) = pit_reading();
-            return clock::pit_rate(ended.wrapping_sub(began), from, to);
-        }
-    }
-    None
+    // SAFETY: it latches channel 0's count and reads it.
+    let count = || unsafe {
+        cpu::write_port(0x43, 0);
+        let latched = cpu::ticks();
+        let low = cpu::read_port(0x40);
+        (latched, u16::from_le_bytes([low, cpu::read_port(0x40)]))
+    };
+    clock::agreed(|| {
+        let (from, began) = closest(count);
+        // A counter that stands still is none.
+        let passed = (0..1_000_000).any(|_| from.wrapping_sub(count().1) >= SPAN);
+        let (to, ended) = closest(count);
+        if passed { clock::pit_rate(ended.wrapping_sub(began), from, to) } else { None }
+    })
 }
 
-/// The PIT's count and the time-stamp counter at the same moment: the closest of several readings, since the machine
-/// may be made to wait within one.
-fn pit_reading() -> (u16, u64) {
-    let mut best = (0, 0, u64::MAX);
+/// What a counter says, and the time-stamp counter at the same moment: the closest of several readings, since the machine may be made
+/// to wait within one. `read` tells the time-stamp counter once the counter's value is taken.
+fn closest<T: Default>(read: impl Fn() -> (u64, T)) -> (T, u64) {
+    let mut best = (T::default(), 0, u64::MAX);
     for _ in 0..4 {
-        // SAFETY: it latches channel 0's count and reads it.
-        let (before, count, after) = unsafe {
-            let before = cpu::ticks();
-            cpu::write_port(0x43, 0);
-            let after = cpu::ticks();
-            let low = cpu::read_port(0x40);
-            (before, u16::from_le_bytes([low, cpu::read_port(0x40)]), after)
-        };
+        let before = cpu::ticks();
+        let (after, count) = read();
         if after - before < best.2 {
             best = (count, before + (after - before) / 2, after - before);
         }
@@ -213,22 +216,33 @@ fn pit_reading() -> (u16, u64) {
     (best.0, best.1)
 }
 
-/// The rate of the local APIC's timer, against the time-stamp counter over 2 ms.
-fn alarm_rate(ticks: Ticks) -> u64 {
-    // SAFETY: the registers are mapped; the timer is masked while it is measured.
-    unsafe {
-        write(APIC_TIMER, 1 << 16 | u32::from(TIMER));
-        write(APIC_COUNT, u32::MAX);
-        let start = cpu::ticks();
-        while cpu::ticks() - start < ticks.per(2_000_000) {
+/// The rate of the local APIC's timer, against the time-stamp counter over a millisecond; `None` where it stands still.
+fn alarm_rate(ticks: Ticks) -> Option<u64> {
+    let count = || {
+        // SAFETY: the registers are mapped.
+        let count = unsafe { core::ptr::with_exposed_provenance::<u32>(APIC + APIC_NOW).read_volatile() };
+        (cpu::ticks(), count)
+    };
+    let rate = clock::agreed(|| {
+        // SAFETY: the registers are mapped; the timer is masked while it is measured, and counts down once.
+        unsafe {
+            write(APIC_TIMER, 1 << 16 | u32::from(TIMER));
+            write(APIC_COUNT, u32::MAX);
+        }
+        let (from, began) = closest(count);
+        while cpu::ticks() - began < ticks.per(1_000_000) {
             core::hint::spin_loop();
         }
-        let left = core::ptr::with_exposed_provenance::<u32>(APIC + APIC_NOW).read_volatile();
-        let spent = cpu::ticks() - start;
-        write(APIC_COUNT, 0);
-        let counted = u128::from(u32::MAX - left) * u128::from(ticks.per(1_000_000_000)) / u128::from(spent.max(1));
-        u64::try_from(counted).unwrap_or(u64::MAX)
-    }
+        let (to, ended) = closest(count);
+        // One that has run out, which takes seconds, is no rate that another measure agrees on.
+        Some(
+            clock::rate(from.saturating_sub(to).into(), ended.wrapping_sub(began), ticks.per(1_000_000_000))
+                .unwrap_or(0),
+        )
+    });
+    // SAFETY: as above.
+    unsafe { write(APIC_COUNT, 0) };
+    rate
 }
 
 /// Seconds since 1970 by the CMOS: read twice alike, so that no second passed within.
