@@ -103,6 +103,11 @@ fn touch(fault: &str) {
             "run-stack" => std::mem::transmute::<*mut u8, fn()>(data.as_mut_ptr())(),
             "run-heap" => std::mem::transmute::<*const u8, fn()>(heap.as_ptr())(),
             "run-constant" => std::mem::transmute::<*const u8, fn()>(TEXT.as_ptr())(),
+            "run-static" => std::mem::transmute::<*const u8, fn()>(LARGE.lock().unwrap().as_ptr())(),
+            // The registers of the processor's interrupt controller.
+            "run-device" => std::mem::transmute::<usize, fn()>(0xfee0_0000)(),
+            // Where the program begins, as the linker is told.
+            "write-headers" => std::ptr::without_provenance_mut::<u8>(0x20_0000).write_volatile(1),
             "opcode" => std::arch::asm!("ud2"),
             other => println!("{other:?} is nothing that can be tried"),
         }

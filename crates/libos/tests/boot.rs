@@ -3,7 +3,7 @@
 #![cfg(not(target_os = "hermit"))]
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -106,12 +106,44 @@ fn needs_qemu_every_end_is_told_and_has_its_status() {
         ("run-stack", "page fault: executing", 78),
         ("run-heap", "page fault: executing", 78),
         ("run-constant", "page fault: executing", 78),
+        ("run-static", "page fault: executing", 78),
+        ("run-device", "page fault: executing", 78),
+        ("write-headers", "a page that forbids it", 78),
         ("full-stack", "is full", 78),
         ("opcode", "invalid opcode", 70),
     ] {
         let (said, ended) = trial(what);
         assert!(said.contains(words), "{what}: {said}");
         assert_eq!(ended, status, "{what}: {said}");
+    }
+}
+
+/// Where nothing takes its status, a machine that ends badly is reset: it begins anew, or its monitor ends, as that was told.
+#[test]
+fn needs_qemu_a_machine_that_ends_badly_begins_anew_or_not_as_told() {
+    for (machine, _, form) in TRANSPORTS {
+        for (what, words) in [("panic", "as asked"), ("null", "page fault: reading 0x8, the null page")] {
+            for reboot in ["-no-reboot", "-no-shutdown"] {
+                let child = Command::new("qemu-system-x86_64")
+                    .args(["-accel", "tcg", "-nodefaults", "-no-user-config", reboot])
+                    .args(["-display", "none", "-serial", "stdio", "-machine", machine, "-cpu", "max", "-m", "32M"])
+                    .args(["-global", form, "-append", what, "-kernel"])
+                    .arg(image("trial"))
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .expect("qemu-system-x86_64 runs");
+                let mut monitor = Machine(child);
+                let output = BufReader::new(monitor.0.stdout.take().expect("its output"));
+                let lines = output.lines().map_while(Result::ok).filter(|line| line.contains(words));
+                if reboot == "-no-reboot" {
+                    assert_eq!(lines.count(), 1, "{machine}, {what}");
+                    assert!(monitor.0.wait().expect("QEMU ends").success(), "{machine}, {what}");
+                } else {
+                    assert_eq!(lines.take(3).count(), 3, "{machine}, {what}");
+                }
+            }
+        }
     }
 }
 
