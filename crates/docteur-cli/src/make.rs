@@ -75,7 +75,7 @@ enum Named {
     FastRead,
     /// Segments of up to 2 MiB, a base of 8 MiB
     Default,
-    /// Segments of up to 4 MiB, a base of 8 MiB
+    /// Segments of 8 MiB for all files, a base of 8 MiB
     Max,
 }
 
@@ -158,7 +158,8 @@ fn options(arguments: &Arguments) -> Options {
     };
     let mut options = Options { level: arguments.level, ..Options::profile(profile) };
     if arguments.web {
-        options = Options { segment: options.segment, base: options.base, level: options.level, ..Options::site() };
+        let Options { segment, base, classes, level, .. } = options;
+        options = Options { segment, base, classes, level, ..Options::site() };
     }
     if let Some(threads) = arguments.threads {
         options.threads = threads.into();

@@ -5,6 +5,7 @@ mod process;
 #[path = "../../docteur-make/tests/support/mod.rs"]
 mod support;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use docteur::{Cache, Image, Kind, Limits, Source};
 use process::{DOCTEUR, Running, make};
 use support::{noise, text};
 
@@ -147,6 +149,64 @@ fn a_site_is_served_as_it_was_packed() {
 
     server.process.stop();
     assert_eq!(server.process.end(), (Some(0), String::new()));
+}
+
+/// An image on a server that gives parts of files.
+struct Remote<'a> {
+    server: &'a Server,
+    path: &'a str,
+    len: u64,
+    asked: Cell<u64>,
+}
+
+impl Source for Remote<'_> {
+    type Error = u16;
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), u16> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let range = format!("range: bytes={offset}-{}\r\n", offset + buffer.len() as u64 - 1);
+        let answer = self.server.get(self.path, &range);
+        if answer.status != 206 || answer.body.len() != buffer.len() {
+            return Err(answer.status);
+        }
+        buffer.copy_from_slice(&answer.body);
+        self.asked.set(self.asked.get() + answer.body.len() as u64);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_image_is_read_over_http_by_parts() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir_all(at("source/deep")).unwrap();
+    fs::create_dir_all(at("outer")).unwrap();
+    fs::write(at("source/deep/page"), text(1, 30_000)).unwrap();
+    fs::write(at("source/long"), noise(2, 2_000_000)).unwrap();
+    make(&at("source"), &at("outer/inner.img"), &["--segment", "65536"]);
+    make(&at("outer"), &at("image"), &[]);
+    let server = Server::new(&at("image"));
+    let head = ask(&mut server.connect(), "HEAD", "/inner.img", "");
+    let len = head.said("content-length").parse().unwrap();
+    let remote = Remote { server: &server, path: "/inner.img", len, asked: Cell::new(0) };
+    let image = Image::open(&remote, &Limits::default()).unwrap();
+    let read = |path: &[u8]| {
+        let mut cache = Cache::new(0);
+        let Kind::File(content) = image.find(&mut cache, path).unwrap().unwrap().kind else { panic!() };
+        image.read_all(&mut cache, &content, 1 << 24).unwrap()
+    };
+    assert!(read(b"deep/page") == text(1, 30_000));
+    // Of two megabytes no more than what is needed for that.
+    assert!(remote.asked.get() < 100_000, "{}", remote.asked.get());
+    assert!(read(b"long") == noise(2, 2_000_000));
+    let gone = Remote { path: "/gone", asked: Cell::new(0), ..remote };
+    assert!(matches!(Image::open(&gone, &Limits::default()), Err(docteur::Error::Source(404))));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use docteur::layout::Stored;
 use docteur::{Codec, Encoding};
 use zstd::bulk::Compressor;
 use zstd::dict::EncoderDictionary;
+use zstd::zstd_safe::{CParameter, DictAttachPref};
 
-use crate::Error;
+use crate::{Error, Options};
 
 /// Brotli's window, 2^22 bytes: what RFC 9110's `br` may use.
 const BROTLI_WINDOW: u32 = 22;
@@ -41,15 +42,19 @@ pub(crate) fn encode(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Level 22 differs from 19 for small inputs by time alone; with a base it would need tables of half a gigabyte.
+/// Level 22 differs from 19 for small inputs by time alone.
 const BEST: i32 = 22;
-const BEST_WITH_BASE: i32 = 19;
+/// The best level with tables of less than a quarter of a gigabyte for a base of 8 MiB.
+const GOOD: i32 = 19;
 
 /// Compresses pieces without a base.
 pub(crate) struct Packer(Compressor<'static>);
 
 /// The base, digested for a level.
-pub(crate) struct Dictionary(Option<EncoderDictionary<'static>>);
+pub(crate) struct Dictionary {
+    digested: Option<EncoderDictionary<'static>>,
+    shared: bool,
+}
 
 /// Compresses segments.
 pub(crate) struct SegmentPacker<'a> {
@@ -59,7 +64,7 @@ pub(crate) struct SegmentPacker<'a> {
 
 impl Packer {
     pub(crate) fn new(level: i32) -> Result<Self, Error> {
-        let level = if level < BEST_WITH_BASE { level } else { BEST };
+        let level = if level < GOOD { level } else { BEST };
         Compressor::new(level).map(Self).map_err(Error::io("zstd"))
     }
 
@@ -70,16 +75,26 @@ impl Packer {
 }
 
 impl Dictionary {
-    pub(crate) fn new(base: &[u8], level: i32) -> Self {
-        Self((!base.is_empty()).then(|| EncoderDictionary::copy(base, level.min(BEST_WITH_BASE))))
+    /// Each context gets a copy of the tables, which is the quickest. But its copy forgets the beginning of the base as a segment fills it;
+    /// so where segments are as long as the base, and where tables are large, all contexts look into the same.
+    pub(crate) fn new(base: &[u8], options: &Options) -> Self {
+        let level = if options.level > GOOD { BEST } else { options.level };
+        Self {
+            digested: (!base.is_empty()).then(|| EncoderDictionary::copy(base, level)),
+            shared: level > GOOD || options.segment >= options.base,
+        }
     }
 }
 
 impl<'a> SegmentPacker<'a> {
     pub(crate) fn new(dictionary: &'a Dictionary, level: i32) -> Result<Self, Error> {
-        match &dictionary.0 {
-            Some(dictionary) => {
-                let compressor = Compressor::with_prepared_dictionary(dictionary).map_err(Error::io("zstd"))?;
+        match &dictionary.digested {
+            Some(digested) => {
+                let mut compressor = Compressor::with_prepared_dictionary(digested).map_err(Error::io("zstd"))?;
+                if dictionary.shared {
+                    let shared = CParameter::ForceAttachDict(DictAttachPref::ForceAttach);
+                    compressor.set_parameter(shared).map_err(Error::io("zstd"))?;
+                }
                 Ok(Self { compressor, codec: Codec::ZstdBase })
             }
             None => Packer::new(level).map(|packer| Self { compressor: packer.0, codec: Codec::Zstd }),

@@ -98,7 +98,7 @@ fn build<S: Source<Error = std::io::Error>>(
     let reuse = old.map(|old| reuse::reuse(old, &survey)).transpose()?.unwrap_or_default();
     order.retain(|unique| !reuse.places.contains_key(&(*unique as usize)));
     let has_base = old.map_or(total >= ENOUGH && options.base > 0, |old| old.superblock().base.len > 0);
-    let packed = if has_base && options.arrange {
+    let packed = if has_base && options.arrange && options.classes {
         pack(&survey.uniques, &order, &classes(segment))?
     } else {
         pack(&survey.uniques, &order, &[one_class(segment)])?
@@ -245,7 +245,7 @@ impl Work<'_> {
 
     /// The third pass.
     fn compress(&self, base: &[u8], mut sink: impl FnMut(Stored, Vec<u8>) -> Result<(), Error>) -> Result<(), Error> {
-        let dictionary = encode::Dictionary::new(base, self.options.level);
+        let dictionary = encode::Dictionary::new(base, self.options);
         let context = || (Vec::new(), encode::SegmentPacker::new(&dictionary, self.options.level));
         let work = |(buffer, packer): &mut (Vec<u8>, Result<encode::SegmentPacker<'_>, Error>), n: usize| {
             self.read(n, buffer)?;

@@ -5,7 +5,7 @@ mod support;
 
 use std::convert::Infallible;
 
-use docteur::layout::{Head, ROOTED, RecordWriter, SUPERBLOCK, Superblock};
+use docteur::layout::{Head, ROOTED, RecordWriter, SUPERBLOCK, Stored, Superblock};
 use docteur::{Cache, Codec, Content, Defect, Entry, Error, Image, Kind, Limits, Memory, Time};
 use docteur_make::{Options, Trust};
 use sha2::{Digest, Sha256};
@@ -65,18 +65,23 @@ fn a_superblock_that_lies_under_a_right_root_is_refused() {
 
 /// An image of given records and one segment, all hashes right.
 fn crafted(entries: &[Entry], bytes: u64, segment: &[u8]) -> Vec<u8> {
+    crafted_of(entries, bytes, Stored::of(Codec::Stored, segment, segment.len()), segment)
+}
+
+/// The same with a segment of which anything can be said.
+fn crafted_of(entries: &[Entry], bytes: u64, said: Stored, segment: &[u8]) -> Vec<u8> {
     let mut records = RecordWriter::default();
     entries.iter().for_each(|entry| records.push(entry));
-    let stored = |bytes: &[u8]| docteur::layout::Stored::of(Codec::Stored, bytes, bytes.len());
+    let stored = |bytes: &[u8]| Stored::of(Codec::Stored, bytes, bytes.len());
     let mut table = Vec::new();
-    stored(segment).write_segment(&mut table);
+    said.write_segment(&mut table);
     let mut superblock = Superblock {
         entries: entries.len() as u64,
         bytes,
         base: stored(b""),
         segments: 1,
         segments_stored: segment.len() as u64,
-        segment_max: segment.len() as u32,
+        segment_max: said.len,
         blocks_stored: records.bytes().len() as u64,
         block_max: records.bytes().len() as u32,
         metadata: stored(b""),
@@ -134,6 +139,34 @@ fn an_image_unpacks_to_no_more_than_it_may() {
     for trust in [Trust { paths: exact.paths - 1, ..exact }, Trust { bytes: exact.bytes - 1, ..exact }] {
         assert!(matches!(unpack(&image, trust), Err(docteur_make::Error::TooMuch { .. })), "{trust:?}");
     }
+}
+
+#[test]
+fn a_segment_that_decodes_to_more_or_less_than_it_says_is_refused() {
+    let size = 3_u32 << 20;
+    let frame = zstd::bulk::compress(&vec![7; size as usize], 19).unwrap();
+    assert!(frame.len() < 1000 && frame[4] == 0xA0, "a single segment, its length in four bytes");
+    let with = |said: u32, in_frame: u32| {
+        let mut frame = frame.clone();
+        frame[5..9].copy_from_slice(&in_frame.to_le_bytes());
+        let piece = Stored::of(Codec::Zstd, &frame, said as usize);
+        crafted_of(&[entry(b"", Kind::Directory), a_file(1000, 0, 0)], 1000, piece, &frame)
+    };
+    check(&with(size, size)).unwrap();
+    for said in [1000, size - 1, size + 1, 8 << 20] {
+        for in_frame in [size, said] {
+            let refused = check(&with(said, in_frame));
+            assert!(
+                matches!(refused, Err(Error::Image { defect: Defect::Codec, .. })),
+                "{said} {in_frame}: {refused:?}"
+            );
+        }
+    }
+    // A few bytes that stand for more than the caller allows: refused before any of them is decoded.
+    let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap();
+    let piece = Stored::of(Codec::Zstd, &bomb, 64 << 20);
+    let image = crafted_of(&[entry(b"", Kind::Directory), a_file(1000, 0, 0)], 1000, piece, &bomb);
+    assert!(image.len() < 20_000 && matches!(check(&image), Err(Error::Memory { needed, .. }) if needed > 128 << 20));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use docteur::{Cache, Encoding, Image, Kind, Limits, List, Memory, Walk};
-use docteur_make::{Error, Options, Writer, make};
+use docteur_make::{Error, Options, Profile, Writer, make};
 use proptest::prelude::*;
 use support::{InMemory, build, file, folder, noise, small, text};
 
@@ -97,6 +97,34 @@ fn a_base_is_made_used_and_the_same_every_time() {
         assert_eq!(path, format!("page-{n:03}").as_bytes());
         assert!(content.as_ref() == Some(&tree.contents[n]));
     }
+}
+
+#[test]
+fn a_profile_is_what_it_says() {
+    // Pages of two thirds of 64 KiB, and a long one, with a base.
+    let shared = text(1, 40_000);
+    let mut tree = InMemory::default();
+    for n in 0..450_u64 {
+        tree.add(file(format!("page-{n:03}").as_bytes()), [&shared[..], &text(n + 2, 4_000), &noise(n, 500)].concat());
+    }
+    tree.add(file(b"long"), noise(999, 9_000_000));
+    let made = [Profile::FastRead, Profile::Default, Profile::Max].map(|profile| {
+        let options = Options { level: 1, threads: 2, ..Options::profile(profile) };
+        let bytes = build(&tree, &options);
+        let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+        let (superblock, mut cache) = (*image.superblock(), Cache::new(0));
+        assert!(superblock.segment_max == options.segment && superblock.base.len > 0, "{profile:?}");
+        let Kind::File(content) = image.find(&mut cache, b"page-200").unwrap().unwrap().kind else { panic!() };
+        let of_page = image.segment(&mut cache, content.segment).unwrap().0.len;
+        assert!(image.read_all(&mut cache, &content, 1 << 20).unwrap() == tree.contents[200]);
+        (superblock.segment_max, of_page, bytes.len())
+    });
+    assert_eq!(made.map(|(longest, ..)| longest), [512 << 10, 2 << 20, 8 << 20]);
+    // A page is beside few others, but in the smallest image beside all.
+    let [fast, default, max] = made.map(|(_, of_page, _)| of_page);
+    assert!(fast <= 160 << 10 && (fast..=640 << 10).contains(&default) && max > 2 << 20, "{fast} {default} {max}");
+    let [fast, default, max] = made.map(|(.., len)| len);
+    assert!(fast > default && default > max, "{fast} {default} {max}");
 }
 
 #[test]

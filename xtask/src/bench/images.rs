@@ -117,15 +117,22 @@ fn is_r1(corpus: &Corpus) -> bool {
     corpus.is(51_906, 652_023_697)
 }
 
-/// How large a default image is beside its peers; that it unpacks to its source.
+/// How large a default image is beside its peers.
 fn sizes(bench: &mut Bench, name: &str, corpus: &Corpus, most: Goal) -> Result<()> {
     let squashfs = squashfs(bench, name, &corpus.folder)?;
-    let made = peers(bench, name, &corpus.folder, &squashfs, None, most)?;
-    let unpacked = bench.folder.join("unpacked");
-    shell::run(docteur().arg("extract").args([&made.file, &unpacked]))?;
-    shell::run(Command::new("diff").args(["--recursive", "--no-dereference"]).args([&corpus.folder, &unpacked]))?;
-    fs::remove_dir_all(unpacked)?;
-    Ok(())
+    peers(bench, name, &corpus.folder, &squashfs, None, most).map(drop)
+}
+
+/// That an image unpacks to its source, in contents by `diff`, and in all that is recorded by an image of what was unpacked, which is made
+/// out of the first and has to be the same.
+fn comes_back(bench: &Bench, source: &Path, image: &Path) -> Result<()> {
+    let (unpacked, again) = (bench.folder.join("unpacked"), bench.folder.join("again.img"));
+    shell::run(docteur().arg("extract").args([image, &unpacked]))?;
+    shell::run(Command::new("diff").args(["--recursive", "--no-dereference"]).args([source, &unpacked]))?;
+    shell::run(docteur().arg("make").args([&unpacked, &again]).arg("--append").arg(image))?;
+    shell::run(Command::new("cmp").args([image, &again]))?;
+    fs::remove_file(again)?;
+    Ok(fs::remove_dir_all(unpacked)?)
 }
 
 /// A default image, and how it stands against squashfs and git; the goals of these are known for R1 alone.
@@ -139,6 +146,7 @@ fn peers(
 ) -> Result<Made> {
     let git = git(bench, name, source)?;
     let made = make(bench, source, "default", &["--threads", "2"])?;
+    comes_back(bench, source, &made.file)?;
     // Of any folder it is the smallest of the three.
     let (of_squashfs, of_git) = if bench.quick { (1.0, f64::INFINITY) } else { goals.unwrap_or((1.0, 1.0)) };
     let report = &mut bench.report;
