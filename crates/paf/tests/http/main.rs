@@ -5,6 +5,7 @@ mod bodies;
 mod floods;
 mod frames;
 mod heads;
+mod pressure;
 mod proxies;
 mod room;
 mod smuggling;
