@@ -1,6 +1,8 @@
 //! One connection from its first byte: TLS where the service has it, then the protocol the client wants, and the word
 //! that a flow without a place gets.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,25 +94,39 @@ impl<H: Handler> Connection<H> {
                 }
             }
             // What a plain HTTP/1.1 connection never needs is boxed, so that it does not carry the room for it.
-            Transport::Tls(acceptor) => Box::pin(over_tls(&acceptor, flow, caller, &seat)).await,
+            Transport::Tls(acceptor) => {
+                let served = Box::pin(over_tls(&acceptor, flow, caller, &seat)).await;
+                if let Some(served) = served {
+                    served.await;
+                }
+            }
         }
     }
 }
 
-/// Serves a connection that begins with a TLS handshake.
-async fn over_tls<F: Flow, H: Handler>(acceptor: &TlsAcceptor, flow: F, mut caller: Caller<H>, seat: &Seat) {
-    let Some(flow) = Box::pin(shake_hands(acceptor, flow, caller.peer, seat)).await else { return };
+/// What is left to do of a connection.
+type Serving<'s> = Pin<Box<dyn Future<Output = ()> + Send + 's>>;
+
+/// Does the handshake that a connection by TLS begins with; gives what serves it, so that the room for the handshake goes with that.
+async fn over_tls<'s, F: Flow, H: Handler>(
+    acceptor: &TlsAcceptor,
+    flow: F,
+    mut caller: Caller<H>,
+    seat: &'s Seat,
+) -> Option<Serving<'s>> {
+    let flow = Box::pin(shake_hands(acceptor, flow, caller.peer, seat)).await?;
     let connection = flow.get_ref().1;
     if connection.alpn_protocol() == Some(ACME_TLS) {
         // The authority has seen the certificate, which is all it came for.
-        return close(flow, None, false).await;
+        close(flow, None, false).await;
+        return None;
     }
     let is_http2 = connection.alpn_protocol() == Some(HTTP2);
     caller.facts = Some(Facts::of(connection));
-    match is_http2 {
-        true => Box::pin(two::run(flow, caller, seat)).await,
-        false => Box::pin(one::run(flow, caller, seat)).await,
-    }
+    Some(match is_http2 {
+        true => Box::pin(two::run(flow, caller, seat)),
+        false => Box::pin(one::run(flow, caller, seat)),
+    })
 }
 
 /// Reads enough of a flow to tell whether HTTP/2 begins (RFC 9113 section 3.3). `None` where nothing comes in time.

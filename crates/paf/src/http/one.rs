@@ -36,6 +36,8 @@ const MOST_BUFFER: usize = 64 * 1024;
 
 /// How long a connection is idle before it rests: hyper's buffers are 16 KiB, and making them anew is not free.
 const REST: Duration = Duration::from_millis(100);
+/// How many connections may do so. Where there are more, each rests at once: what all of them let lie would be many times what they need.
+const CROWD: u64 = 256;
 /// What is read of a request before hyper is made for it.
 const START: usize = 512;
 
@@ -112,7 +114,8 @@ async fn work<'s, F: Flow, H: Handler>(
     let end = drive(&mut http, peer, seat).await;
     let parts = http.into_parts();
     let (unread, flow) = parts.io.into_inner().into_parts();
-    let ahead = if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
+    // Copied: also where it is empty, what hyper has read holds all of its buffer.
+    let ahead = [parts.read_buf, unread].concat().into();
     (end, ahead, flow, parts.service)
 }
 
@@ -182,7 +185,11 @@ async fn drive<F: Flow, H: Handler>(
                 seat.shared.faults.tell(Fault::Connection(peer, &error));
                 return Poll::Ready(End::Done);
             }
-            let idle = state.idle_for(REST);
+            let is_crowded = seat.shared.counters.open.load(Relaxed) > CROWD;
+            let idle = state.idle_for(if is_crowded { Duration::ZERO } else { REST });
+            if is_crowded && idle.is_some() {
+                return Poll::Ready(End::Idle);
+            }
             if let Some(at) = idle.filter(|at| *at < alarm.deadline()) {
                 alarm.as_mut().reset(at);
             }

@@ -7,6 +7,7 @@ mod frames;
 mod heads;
 mod pressure;
 mod proxies;
+mod rest;
 mod room;
 mod smuggling;
 mod stopping;

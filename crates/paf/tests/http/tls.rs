@@ -22,10 +22,10 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 /// An authority of these tests.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -43,7 +43,7 @@ impl Authority {
         Identity::from_pem(&provider(), chain.as_bytes(), key.as_bytes()).unwrap()
     }
 
-    fn tls(&self, names: &[&[&str]]) -> Tls {
+    pub(crate) fn tls(&self, names: &[&[&str]]) -> Tls {
         Tls::new(provider(), names.iter().map(|names| self.identity(names)).collect()).unwrap()
     }
 
@@ -54,13 +54,13 @@ impl Authority {
     }
 
     /// A client that trusts this authority.
-    fn client(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> ClientConfig {
+    pub(crate) fn client(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> ClientConfig {
         let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
         builder.with_root_certificates(self.roots()).with_no_client_auth()
     }
 }
 
-async fn connect(world: &World, config: &Arc<ClientConfig>, name: &str) -> std::io::Result<Flow> {
+pub(crate) async fn connect(world: &World, config: &Arc<ClientConfig>, name: &str) -> std::io::Result<Flow> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::clone(config)).connect(name, world.connect().flow).await
 }
