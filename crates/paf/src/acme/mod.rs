@@ -24,6 +24,11 @@ const ACCOUNT: &str = "account.json";
 /// The name under which the certificate and its key are kept, in one so that they always fit.
 const CERTIFICATE: &str = "certificate.pem";
 
+/// What the first line of the certificate begins with: the address of the authority that gave it follows. To readers of PEM it is a comment.
+const AUTHORITY: &str = "authority: ";
+/// What an authority answers to who it does not know, or not any more (RFC 8555 section 6.7).
+const UNKNOWN: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+
 /// How long to wait after each failure in a row; the last for all after it. Let's Encrypt allows five failures an hour.
 const AGAIN: [Duration; 4] =
     [Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(3600), Duration::from_secs(6 * 3600)];
@@ -108,6 +113,16 @@ pub enum AcmeError {
     },
 }
 
+/// Where an account is, of what is kept of it.
+#[derive(serde::Deserialize)]
+struct Place {
+    directory: String,
+}
+
+fn is_unknown(error: &AcmeError) -> bool {
+    matches!(error, AcmeError::Authority(instant_acme::Error::Api(problem)) if problem.r#type.as_deref() == Some(UNKNOWN))
+}
+
 /// Keeps a service certified.
 pub struct Certifier<K> {
     acme: Acme,
@@ -126,7 +141,8 @@ impl<K: Keep> Certifier<K> {
         Self { acme, tls, challenges, keep, clock, due: Duration::ZERO }
     }
 
-    /// Serves what is kept from an earlier start, if that is for these names, and gives how long until it is renewed. It asks nobody.
+    /// Serves what is kept from an earlier start, if that is for these names, and gives how long until it is renewed: no time where another
+    /// authority gave it. It asks nobody.
     ///
     /// # Errors
     /// [`AcmeError`]: what is kept cannot be read. A certificate is asked for then as if there were none.
@@ -136,7 +152,8 @@ impl<K: Keep> Certifier<K> {
         if !certificate.is_for(&self.acme.domains) {
             return Ok(None);
         }
-        self.due = self.serve(certificate)?;
+        let due = self.serve(certificate)?;
+        self.due = if pem.starts_with(self.authority().as_bytes()) { due } else { Duration::ZERO };
         Ok(Some(self.due))
     }
 
@@ -170,7 +187,27 @@ impl<K: Keep> Certifier<K> {
         &self,
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
     ) -> Result<Duration, AcmeError> {
-        let account = self.account(http).await?;
+        let pem = match self.account(http).await? {
+            Some(account) => match self.certify(&account).await {
+                Err(error) if is_unknown(&error) => self.certify(&self.new_account(http).await?).await?,
+                result => result?,
+            },
+            None => self.certify(&self.new_account(http).await?).await?,
+        };
+        let certificate = Certificate::read(self.tls.provider(), &pem)?;
+        let mut kept = Zeroizing::new(self.authority().into_bytes());
+        kept.extend_from_slice(&pem);
+        self.save(CERTIFICATE, &kept)?;
+        self.serve(certificate)
+    }
+
+    /// The first line of a certificate that this authority gave.
+    fn authority(&self) -> String {
+        format!("{AUTHORITY}{}\n", self.acme.directory)
+    }
+
+    /// Has a certificate signed: the chain and its key.
+    async fn certify(&self, account: &Account) -> Result<Zeroizing<Vec<u8>>, AcmeError> {
         let mut ways = vec![ChallengeType::TlsAlpn01];
         if self.acme.by_http {
             ways.push(ChallengeType::Http01);
@@ -178,29 +215,37 @@ impl<K: Keep> Certifier<K> {
         let mut result = Err(AcmeError::NoChallenge(self.acme.domains.join(", ")));
         for way in ways {
             // A name that cannot be proven in one way may be in another: ports differ in who can reach them.
-            result = order::certify(&account, &self.acme.domains, &way, self.tls.provider(), &self.challenges).await;
+            result = order::certify(account, &self.acme.domains, &way, self.tls.provider(), &self.challenges).await;
             self.challenges.clear();
             match &result {
                 Err(AcmeError::NotProven { .. } | AcmeError::NoChallenge(_)) => {}
                 _ => break,
             }
         }
-        let pem = result?;
-        let certificate = Certificate::read(self.tls.provider(), &pem)?;
-        self.save(CERTIFICATE, &pem)?;
-        self.serve(certificate)
+        result
     }
 
+    /// The account that is kept, if it is with this authority. One that cannot be read is another version's, or damaged.
     async fn account(
         &self,
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
-    ) -> Result<Account, AcmeError> {
-        if let Some(kept) = self.read(ACCOUNT)? {
-            // One that cannot be read is another version's, or damaged; a new account costs nothing.
-            if let Ok(credentials) = serde_json::from_slice::<AccountCredentials>(&kept) {
-                return Ok(http()?.from_credentials(credentials).await?);
-            }
+    ) -> Result<Option<Account>, AcmeError> {
+        let Some(kept) = self.read(ACCOUNT)? else { return Ok(None) };
+        // The library tells nobody where an account is.
+        let place: Option<Place> = serde_json::from_slice(&kept).ok();
+        if place.is_none_or(|place| place.directory != self.acme.directory) {
+            return Ok(None);
         }
+        match serde_json::from_slice::<AccountCredentials>(&kept) {
+            Ok(credentials) => Ok(Some(http()?.from_credentials(credentials).await?)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn new_account(
+        &self,
+        http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
+    ) -> Result<Account, AcmeError> {
         let contact: Vec<&str> = self.acme.contact.iter().map(String::as_str).collect();
         let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let (account, credentials) = http()?.create(&new, self.acme.directory.clone(), None).await?;

@@ -67,6 +67,40 @@ fn a_certificate_is_had_kept_and_served_again() {
     assert!(server.ended().1.contains("the certificate that was kept for pasteur.test cannot be used: "));
 }
 
+/// As one tries an authority that nobody believes first.
+#[test]
+fn another_authority_is_asked_in_place_of_the_one_before() {
+    let (place, first) = (Place::new(), Authority::start());
+    let server = start(&place, &first);
+    let shown = certified(&first, &server, None);
+    server.end();
+    let second = Authority::start();
+    let server = start(&place, &second);
+    certified(&second, &server, Some(&shown));
+    assert_eq!((first.counts().1, second.counts().0, second.counts().1), (1, 1, 1));
+    server.end();
+    // From then on it is asked for nothing.
+    let server = start(&place, &second);
+    assert!(second.ask(&server.addresses[0]).is_ok());
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(second.counts().1, 1);
+    server.end();
+}
+
+#[test]
+fn an_authority_that_forgot_its_accounts_gets_a_new_one() {
+    let (place, authority) = (Place::new(), Authority::start());
+    let server = start(&place, &authority);
+    let shown = certified(&authority, &server, None);
+    server.end();
+    authority.forgets();
+    place.write("store.redb.acme/certificate.pem", "damaged");
+    let server = start(&place, &authority);
+    certified(&authority, &server, Some(&shown));
+    assert_eq!(authority.counts().0, 2);
+    server.end();
+}
+
 #[test]
 fn a_name_that_is_not_seen_in_one_way_is_proven_in_the_other() {
     for (offered, blind, looked, slow) in [

@@ -131,6 +131,11 @@ impl Authority {
         self.state.lock().unwrap().life = life;
     }
 
+    /// It knows none of its accounts any more.
+    pub(crate) fn forgets(&self) {
+        self.state.lock().unwrap().jwk = None;
+    }
+
     /// Accounts, orders, and what was looked at.
     pub(crate) fn counts(&self) -> (usize, usize, Vec<&'static str>) {
         let state = self.state.lock().unwrap();
@@ -216,6 +221,10 @@ impl Authority {
             return (if method == "HEAD" { 200 } else { 204 }, None, JSON, String::new());
         }
         assert_eq!(method, "POST", "{path}");
+        if path != "account" && self.state.lock().unwrap().jwk.is_none() {
+            let problem = json!({"type": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "who is it?"});
+            return (400, None, "application/problem+json", problem.to_string());
+        }
         let payload = self.checked(path, body);
         let steps: Vec<&str> = path.split('/').collect();
         match steps[..] {
