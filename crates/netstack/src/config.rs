@@ -112,8 +112,9 @@ pub struct Limits {
     /// Sockets in all: each is [`Limits::receive`] and [`Limits::send`] bytes of memory. A connection that would be one too many is not
     /// answered, so that its client tries again.
     pub sockets: usize,
-    /// Connections that have begun and are not complete. One more takes the place of the oldest, which a flood of beginnings fills up and
-    /// an honest client leaves at once.
+    /// Connections that have begun and are not complete. One more takes the place of the oldest, if that has had its time (two seconds, or
+    /// a fifth of one in a flood), and else is not answered, so that its client tries again: a flood of beginnings is pushed out, and
+    /// honest clients who come all at once are not.
     pub half_open: usize,
     /// Complete connections of a listener that wait to be accepted; more are not answered.
     pub backlog: usize,

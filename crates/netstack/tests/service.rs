@@ -217,6 +217,34 @@ async fn a_flood_of_neighbours_takes_nobody_away() {
     }
 }
 
+/// More clients at once than may have begun at a time: who is answered stays, and the others are by a later try.
+#[tokio::test(start_paused = true)]
+async fn clients_who_come_all_at_once_do_not_push_each_other_out() {
+    let limits = Limits { half_open: 64, backlog: 64, ..Limits::default() };
+    let (_server, mut listener, client, _) = world(limits).await;
+    tokio::spawn(async move {
+        let mut flows = Vec::new();
+        loop {
+            let (mut flow, _) = listener.accept().await.unwrap();
+            flow.write_all(b"welcome").await.unwrap();
+            flows.push(flow);
+        }
+    });
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..256 {
+        let client = client.clone();
+        clients.spawn(async move {
+            let mut flow = client.connect(at()).await.unwrap();
+            let mut said = [0; 7];
+            flow.read_exact(&mut said).await.unwrap();
+            assert_eq!(&said, b"welcome");
+            flow
+        });
+    }
+    let served = tokio::time::timeout(Duration::from_secs(60), clients.join_all()).await;
+    assert_eq!(served.expect("all are served").len(), 256);
+}
+
 #[tokio::test(start_paused = true)]
 async fn damaged_frames_are_passed_over() {
     let (server, mut listener, client, tap) = world(Limits::default()).await;

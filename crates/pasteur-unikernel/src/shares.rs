@@ -30,7 +30,7 @@ impl Shares {
 
     /// As the network stack is told.
     pub(crate) fn network(&self) -> Limits {
-        let (sockets, half_open, backlog) = (self.flows, self.flows / 4, self.flows / 2);
+        let (sockets, half_open, backlog) = (self.flows, self.flows / 2, self.flows / 2);
         Limits { sockets, half_open, backlog, receive: self.flow, send: self.flow, ..Limits::default() }
     }
 }

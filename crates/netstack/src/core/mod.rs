@@ -34,6 +34,10 @@ const BUDGET: usize = 64;
 const ROUNDS: usize = 64;
 /// How often flows that are ending are looked at where nothing else happens.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a connection that has begun keeps its place, however many others begin: longer than honest clients take, also where all come
+/// at once and are many; and in a flood, of which nobody completes what he began.
+const HANDSHAKE: Duration = Duration::from_secs(2);
+const HANDSHAKE_IN_A_FLOOD: Duration = Duration::from_millis(200);
 /// The ports that connections go out from (RFC 6335 section 6).
 const FIRST_FREE: u16 = 49_152;
 
@@ -58,6 +62,8 @@ pub(crate) struct Core {
     /// Connections whose answer to what came waits for what else came.
     answering: Vec<Pair>,
     half_open: VecDeque<HalfOpen>,
+    /// Whether some of these took too long while there was no room for more, and few were completed since.
+    flooded: bool,
     dhcp: Option<SocketHandle>,
     /// The address that came by DHCP.
     leased: Option<IpCidr>,
@@ -109,6 +115,7 @@ struct Known {
 }
 
 struct HalfOpen {
+    since: Instant,
     handle: SocketHandle,
     pair: Pair,
     listener: u64,
@@ -172,6 +179,7 @@ impl Core {
             alarms: Alarms::new(),
             answering: Vec::new(),
             half_open: VecDeque::new(),
+            flooded: false,
             orphans: Vec::new(),
             finishing: Vec::new(),
             draining: Vec::new(),
@@ -233,7 +241,7 @@ impl Core {
     fn take_in(&mut self, frame: Vec<u8>, now: Instant, moment: Moment) {
         let segment = Segment::of(&frame);
         let is_let_in = match &segment {
-            Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair),
+            Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair, now),
             Some(segment) => !self.says_nothing(segment),
             None => true,
         };
@@ -275,7 +283,7 @@ impl Core {
 
     /// Makes the socket for a connection that begins: smoltcp has no backlog, so that each beginning has its own. Whether smoltcp is
     /// to see it: also where nobody listens, which it tells the client; not where there is no room, and the client is to try again.
-    fn begin(&mut self, pair: Pair) -> bool {
+    fn begin(&mut self, pair: Pair, now: Instant) -> bool {
         let Some((id, listening)) = self.listeners.iter().find(|(_, l)| covers(l.address, pair.0)) else {
             return true;
         };
@@ -283,10 +291,13 @@ impl Core {
         if waiting >= self.limits.backlog {
             return false;
         }
-        if self.half_open.len() >= self.limits.half_open
-            && let Some(oldest) = self.half_open.pop_front()
-        {
+        if self.half_open.len() >= self.limits.half_open {
+            // Of honest clients who came all at once, another try of the last is better than an error for the first, who was answered.
+            let time = if self.flooded { HANDSHAKE_IN_A_FLOOD } else { HANDSHAKE };
+            let is_over = |oldest: &mut HalfOpen| now.saturating_duration_since(oldest.since) >= time;
+            let Some(oldest) = self.half_open.pop_front_if(is_over) else { return false };
             self.remove(oldest.handle, &oldest.pair);
+            self.flooded = true;
         }
         if self.sockets() >= self.limits.sockets {
             return false;
@@ -297,7 +308,7 @@ impl Core {
             return false;
         }
         let handle = self.add(socket, pair);
-        self.half_open.push_back(HalfOpen { handle, pair, listener: id });
+        self.half_open.push_back(HalfOpen { since: now, handle, pair, listener: id });
         true
     }
 
@@ -352,6 +363,7 @@ impl Core {
     }
 
     fn settle_half_open(&mut self, now: Instant) {
+        self.flooded &= 2 * self.half_open.len() > self.limits.half_open;
         let mut at = 0;
         while let Some(one) = self.half_open.get(at) {
             match self.socket(one.handle).state() {

@@ -13,8 +13,8 @@ const SYN: u8 = 2;
 /// A frame by chance.
 pub(crate) type Flood = fn(&mut u64) -> Vec<u8>;
 
-/// All kinds, with their names, and how many frames come at once. Where more connections begin in the time of a handshake than the
-/// stack keeps, no honest one is completed: those come one by one.
+/// All kinds, with their names, and how many frames come at once. Of connections that begin the stack keeps some hundred, each for a
+/// fifth of a second: where many more begin in that time, honest ones seldom find a place. So those come one by one.
 pub(crate) const FLOODS: [(&str, Flood, u64); 5] = [
     ("beginnings", beginning, 1),
     ("ARP", arp, 5),

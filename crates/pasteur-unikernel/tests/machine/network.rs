@@ -1,6 +1,7 @@
-//! Bad networks: one that loses, repeats and reorders frames, and strangers on it who flood the machine. What is asked for is answered, and
-//! no byte is another.
+//! Bad networks: one that loses, repeats and reorders frames, one with hundreds of clients at once, and one with strangers who flood the
+//! machine. What is asked for is answered, and no byte is another.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,37 @@ fn needs_qemu_a_network_that_loses_repeats_and_reorders_changes_no_byte() {
     assert_eq!(got.code, 0, "{}", got.errors);
     assert!(std::fs::read(folder.join("got/large")).unwrap() == bytes, "a byte is another");
     machine.stop();
+}
+
+/// Clients at once.
+const CROWD: usize = 256;
+
+#[test]
+fn needs_qemu_clients_who_come_all_at_once_are_all_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    // One that has room for all of them at a time, and one that has not.
+    for (memory, stay) in [("256M", true), ("64M", false)] {
+        let folder = folder.path().join(memory);
+        std::fs::create_dir(&folder).unwrap();
+        let setup = Setup { memory, ..Setup::new(&blank(&folder, "store", 64 << 20)) };
+        let (machine, _wire) = Wire::boot(&folder, setup, WireTrouble::default());
+        let (begin, end) = (Barrier::new(CROWD), Barrier::new(CROWD));
+        let answered = std::thread::scope(|scope| {
+            let client = || {
+                begin.wait();
+                let mut to = Connection::new(machine.public);
+                let answer = to.ask("GET", "/healthz", &[], &[]);
+                if stay {
+                    end.wait();
+                }
+                answer.is_some_and(|answer| answer.status == 200)
+            };
+            let clients: Vec<_> = (0..CROWD).map(|_| scope.spawn(client)).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).filter(|answered| *answered).count()
+        });
+        assert_eq!(answered, CROWD, "{memory}: {}", machine.said());
+        machine.stop();
+    }
 }
 
 /// How long a flood pauses after a few frames: it is of some hundred to some thousand frames in a second.
