@@ -6,6 +6,12 @@ use super::tree::Tree;
 /// What every package takes from the workspace.
 const INHERITED: [&str; 5] = ["version", "edition", "rust-version", "license", "publish"];
 
+/// Crates that know no operating system: sockets are given to them.
+const WITHOUT_SOCKETS: [&str; 5] = ["device", "netstack", "paf", "pasteur", "store"];
+
+/// Features by which others bring sockets of their own.
+const SOCKETS: [(&str, &str); 3] = [("tokio", "\"net\""), ("tokio", "\"full\""), ("quinn", "\"runtime-tokio\"")];
+
 /// Checks every member's manifest, and the root's lints.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings: Vec<_> = tree.manifests().flat_map(|(file, text)| manifest(file, text)).collect();
@@ -41,11 +47,13 @@ fn manifest(file: &str, text: &str) -> Vec<Finding> {
 /// Reads the lines rather than the tables, because a reason is a comment.
 fn dependencies(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let (mut inside, mut reason) = (false, false);
+    let (mut inside, mut reason, mut shipped) = (false, false, false);
+    let is_without = WITHOUT_SOCKETS.iter().any(|name| file == format!("crates/{name}/Cargo.toml"));
     for (at, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
         if line.starts_with('[') {
             let header = line.trim_matches(['[', ']']);
             inside = header.ends_with("dependencies");
+            shipped = inside && !header.ends_with("dev-dependencies");
             if header.contains("dependencies.") {
                 findings.push(Finding::new(file, at, "write a dependency as one line in its table"));
             }
@@ -64,6 +72,14 @@ fn dependencies(file: &str, text: &str) -> Vec<Finding> {
                     file,
                     at,
                     format!("the version of {name} belongs into the root's Cargo.toml"),
+                ));
+            }
+            let brings = |(other, feature): &(&str, &str)| *other == name && value.contains(feature);
+            if is_without && shipped && SOCKETS.iter().any(brings) {
+                findings.push(Finding::new(
+                    file,
+                    at,
+                    format!("{name} is to bring no sockets: they are given to this crate"),
                 ));
             }
             if !reason && !is_ours(name) {
@@ -112,6 +128,17 @@ mod tests {
         assert_eq!(bare.len(), 2, "{bare:?}");
         let table = findings(&format!("{GOOD}\n[dependencies.rand]\nworkspace = true\n"));
         assert_eq!(table, ["write a dependency as one line in its table"]);
+    }
+
+    #[test]
+    fn sockets_where_none_belong_are_found() {
+        let manifest = |tokio: &str, table: &str| GOOD.replace("[dependencies]", &format!("{table}\n# tasks\n{tokio}"));
+        let at = |file: &str, text: &str| check(&Tree::of([(file, text)])).len();
+        let net = "tokio = { workspace = true, features = [\"net\", \"rt\"] }";
+        assert_eq!(at("crates/paf/Cargo.toml", &manifest(net, "[dependencies]")), 1);
+        assert_eq!(at("crates/paf/Cargo.toml", &manifest("tokio.workspace = true", "[dependencies]")), 0);
+        assert_eq!(at("crates/host/Cargo.toml", &manifest(net, "[dependencies]")), 0);
+        assert_eq!(at("crates/paf/Cargo.toml", &format!("{GOOD}[dev-dependencies]\n# tests\n{net}\n")), 0);
     }
 
     #[test]
