@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+mod abi;
 mod clock;
 mod cmdline;
 #[cfg(target_os = "hermit")]

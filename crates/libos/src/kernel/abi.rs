@@ -1,31 +1,14 @@
 //! The symbols that `std` asks for on `x86_64-unknown-hermit` (crate `hermit-abi` 0.5), and no others: files, sockets
 //! and processes are not here, and a program that uses them does not link.
 
-use core::alloc::Layout;
 use core::ffi::c_char;
 use core::ptr::NonNull;
 
 use super::{machine, memory, print, threads};
-use crate::machine::{Nanos, Status};
-use crate::scheduler::{Event, Woken};
+use crate::abi::{self, Timespec};
+use crate::machine::Status;
+use crate::scheduler::Event;
 use crate::x86;
-
-const EAGAIN: i32 = 11;
-const EBADF: isize = 9;
-const EINVAL: i32 = 22;
-const ETIMEDOUT: i32 = 110;
-
-const REALTIME: i32 = 1;
-const MONOTONIC: i32 = 4;
-
-const RELATIVE: u32 = 1;
-
-/// `timespec` of the ABI.
-#[repr(C)]
-pub(crate) struct Timespec {
-    seconds: i64,
-    nanos: i32,
-}
 
 /// `iovec` of the ABI.
 #[repr(C)]
@@ -36,13 +19,13 @@ pub(crate) struct Piece {
 
 #[unsafe(no_mangle)]
 extern "C" fn sys_malloc(size: usize, align: usize) -> *mut u8 {
-    let taken = Layout::from_size_align(size, align).ok().and_then(memory::take);
+    let taken = abi::layout(size, align).and_then(memory::take);
     taken.map_or(core::ptr::null_mut(), NonNull::as_ptr)
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_realloc(memory: *mut u8, old: usize, align: usize, size: usize) -> *mut u8 {
-    let (Some(memory), Ok(old)) = (NonNull::new(memory), Layout::from_size_align(old, align)) else {
+    let (Some(memory), Some(old)) = (NonNull::new(memory), abi::layout(old, align)) else {
         return core::ptr::null_mut();
     };
     // SAFETY: `std` resizes what it took with this layout, and uses the new place only.
@@ -51,7 +34,7 @@ unsafe extern "C" fn sys_realloc(memory: *mut u8, old: usize, align: usize, size
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_free(memory: *mut u8, size: usize, align: usize) {
-    if let (Some(memory), Ok(layout)) = (NonNull::new(memory), Layout::from_size_align(size, align)) {
+    if let (Some(memory), Some(layout)) = (NonNull::new(memory), abi::layout(size, align)) {
         // SAFETY: `std` gives back what it took with this layout.
         unsafe { memory::give(memory, layout) };
     }
@@ -59,68 +42,55 @@ unsafe extern "C" fn sys_free(memory: *mut u8, size: usize, align: usize) {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_write(file: i32, start: *const u8, size: usize) -> isize {
-    if !matches!(file, 1 | 2) {
-        return -EBADF;
-    }
-    if size > 0 {
-        // SAFETY: `std` passes a slice's parts.
-        print(unsafe { core::slice::from_raw_parts(start, size) });
-    }
-    size.cast_signed()
+    // SAFETY: `std` passes a slice's parts.
+    abi::write(file, unsafe { bytes(start, size) }, print)
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_writev(file: i32, pieces: *const Piece, count: usize) -> isize {
-    let mut written = 0;
-    for index in 0..count {
+    let pieces = (0..count).map(|index| {
         // SAFETY: `std` passes an array of this many pieces, each a slice's parts.
-        let wrote = unsafe {
+        unsafe {
             let piece = &*pieces.add(index);
-            sys_write(file, piece.start, piece.size)
-        };
-        if wrote < 0 {
-            return wrote;
+            bytes(piece.start, piece.size)
         }
-        written += wrote;
-    }
-    written
+    });
+    abi::write_all(file, pieces, print)
+}
+
+/// # Safety
+/// They are a slice's parts, whose bytes stay as they are for as long as they are used; a slice of none may begin anywhere.
+unsafe fn bytes<'a>(start: *const u8, size: usize) -> &'a [u8] {
+    // SAFETY: as the caller promises.
+    if size == 0 { &[] } else { unsafe { core::slice::from_raw_parts(start, size) } }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_clock_gettime(clock: i32, out: *mut Timespec) -> i32 {
-    let nanos = match clock {
-        REALTIME => machine().wall(),
-        MONOTONIC => machine().monotonic(),
-        _ => return -EINVAL,
-    };
-    let (seconds, nanos) = ((nanos / 1_000_000_000).cast_signed(), (nanos % 1_000_000_000) as i32);
-    // SAFETY: `std` passes a place for the answer.
-    unsafe { out.write(Timespec { seconds, nanos }) };
-    0
+    match abi::time(clock, || machine().wall(), || machine().monotonic()) {
+        Ok(time) => {
+            // SAFETY: `std` passes a place for the answer.
+            unsafe { out.write(time) };
+            0
+        }
+        Err(error) => -error,
+    }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_futex_wait(word: *const u32, expected: u32, limit: *const Timespec, flags: u32) -> i32 {
     // SAFETY: `std` passes an atomic word; with one processor, and no interruption, a volatile load is an atomic one.
-    if unsafe { word.read_volatile() } != expected {
-        return -EAGAIN;
-    }
-    // SAFETY: `std` passes null or a time.
-    let deadline = unsafe { limit.as_ref() }.map(|limit| {
-        let seconds = Nanos::try_from(limit.seconds).unwrap_or(0).saturating_mul(1_000_000_000);
-        let span = seconds.saturating_add(Nanos::try_from(limit.nanos).unwrap_or(0));
-        if flags & RELATIVE != 0 { machine().monotonic().saturating_add(span) } else { span }
-    });
-    match threads::wait(Some(Event::Futex(word.addr())), deadline) {
-        Woken::Event => 0,
-        Woken::Deadline => -ETIMEDOUT,
-    }
+    let found = unsafe { word.read_volatile() };
+    abi::futex_wait(found, expected, || {
+        // SAFETY: `std` passes null or a time.
+        let deadline = abi::deadline(unsafe { limit.as_ref() }, flags, || machine().monotonic());
+        threads::wait(Some(Event::Futex(word.addr())), deadline)
+    })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn sys_futex_wake(word: *const u32, most: i32) -> i32 {
-    let woken = threads::wake(Event::Futex(word.addr()), usize::try_from(most).unwrap_or(0));
-    i32::try_from(woken).unwrap_or(i32::MAX)
+    abi::futex_wake(most, |most| threads::wake(Event::Futex(word.addr()), most))
 }
 
 #[unsafe(no_mangle)]
