@@ -6,7 +6,7 @@ mod support;
 use std::convert::Infallible;
 
 use docteur::layout::{Head, ROOTED, RecordWriter, SUPERBLOCK, Stored, Superblock};
-use docteur::{Cache, Codec, Content, Defect, Entry, Error, Image, Kind, Limits, Memory, Time};
+use docteur::{Cache, Codec, Content, Defect, Entry, Error, Image, Kind, Limits, Memory, Time, Walk};
 use docteur_make::{Options, Trust};
 use sha2::{Digest, Sha256};
 use support::{build, small};
@@ -35,6 +35,31 @@ fn every_bit_counts() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(check(&flipped).is_err(), "bit {bit}");
     }
+}
+
+#[test]
+fn what_is_built_in_is_read_without_its_hashes() {
+    let read = |bytes: &[u8]| -> Result<Vec<u8>, Error<Infallible>> {
+        let image = Image::open_built_in(Memory(bytes), &Limits::default())?;
+        let (mut cache, mut walk, mut all) = (Cache::new(0), Walk::new(), Vec::new());
+        while let Some(entry) = walk.next(&image, &mut Cache::new(0))? {
+            if let Kind::File(content) = entry.kind {
+                all.extend(image.read_all(&mut cache, &content, 1 << 20)?);
+            }
+        }
+        Ok(all)
+    };
+    let image = build(&small(), &Options { segment: 4096, ..Options::default() });
+    let whole = read(&image).unwrap();
+    assert!(whole.len() > 4096);
+    let mut others = 0;
+    for byte in SUPERBLOCK..image.len() {
+        let mut damaged = image.clone();
+        damaged[byte] ^= 0x10;
+        // An error or another byte: whatever it is, it comes to an end.
+        others += usize::from(read(&damaged).is_ok_and(|all| all != whole));
+    }
+    assert!(others > 0, "no hash was compared");
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Image<S> {
     superblock: Superblock,
     root: [u8; 32],
     head: Head,
+    /// Whether pieces are compared with their hashes.
+    is_checked: bool,
 }
 
 /// What a caller allows an image to take.
@@ -48,6 +50,19 @@ impl<S: Source> Image<S> {
     /// [`Error::Source`] if the source fails, [`Error::Image`] if what it gives is not an image of format 1,
     /// [`Error::Memory`] if it needs more than `limits` allow.
     pub fn open(source: S, limits: &Limits) -> Result<Self, Error<S::Error>> {
+        Self::open_as(source, limits, true)
+    }
+
+    /// Opens an image that is a part of the program itself, by `include_bytes!`: what changed it has changed the program. So its pieces
+    /// are not compared with their hashes, which is most of the work of reading an image once. Everything else is checked as ever.
+    ///
+    /// # Errors
+    /// As [`Image::open`].
+    pub fn open_built_in(source: S, limits: &Limits) -> Result<Self, Error<S::Error>> {
+        Self::open_as(source, limits, false)
+    }
+
+    fn open_as(source: S, limits: &Limits, is_checked: bool) -> Result<Self, Error<S::Error>> {
         let len = source.len();
         let mut bytes = [0; SUPERBLOCK];
         if len < SUPERBLOCK as u64 {
@@ -63,7 +78,7 @@ impl<S: Source> Image<S> {
         if needed > limits.memory {
             return Err(Error::Memory { needed, limit: limits.memory });
         }
-        let opened = Self { source, superblock, root, head: Head::default() };
+        let opened = Self { source, superblock, root, head: Head::default(), is_checked };
         let head = opened.piece(&superblock.head, superblock.head_at())?;
         let head = Head::read(&head, &superblock).ok_or(image(Defect::Head, superblock.head_at()))?;
         Ok(Self { head, ..opened })
@@ -216,7 +231,7 @@ impl<S: Source> Image<S> {
                 let mut bytes = alloc::vec![0; len];
                 self.source.read_at(at, &mut bytes).map_err(Error::Source)?;
                 let piece = Stored { codec: Codec::Stored, stored: len as u32, len: len as u32, hash: known.hash };
-                if !piece.matches(&bytes) {
+                if !self.is_whole(&piece, &bytes) {
                     return Err(image(Defect::Hash, at));
                 }
                 cache.keep_page(page, bytes)
@@ -249,7 +264,7 @@ impl<S: Source> Image<S> {
             None => {
                 let mut bytes = cache.buffer(block.stored.stored as usize);
                 self.source.read_at(block.at, &mut bytes).map_err(Error::Source)?;
-                if !block.stored.matches(&bytes) {
+                if !self.is_whole(&block.stored, &bytes) {
                     return Err(image(Defect::Hash, block.at));
                 }
                 let kept = cache.keep_block(number as u32, &block.stored, &bytes);
@@ -259,6 +274,11 @@ impl<S: Source> Image<S> {
         };
         let bytes = &cache.blocks.get(slot).ok_or(image(Defect::Head, block.at))?.value;
         Ok((bytes, block.at))
+    }
+
+    /// Whether these bytes are the piece's, where that is asked.
+    fn is_whole(&self, piece: &Stored, bytes: &[u8]) -> bool {
+        !self.is_checked || piece.matches(bytes)
     }
 
     /// A segment and an offset in it.
@@ -277,7 +297,7 @@ impl<S: Source> Image<S> {
         }
         let mut segment = cache.room(&piece, at);
         self.source.read_at(at, segment.input()).map_err(Error::Source)?;
-        if !piece.matches(segment.input()) {
+        if !self.is_whole(&piece, segment.input()) {
             return Err(image(Defect::Hash, at));
         }
         segment.begin().map_err(|zstd::Corrupt| image(Defect::Codec, at))?;
@@ -288,7 +308,7 @@ impl<S: Source> Image<S> {
     pub(crate) fn piece(&self, piece: &Stored, at: u64) -> Result<Vec<u8>, Error<S::Error>> {
         let mut bytes = alloc::vec![0; piece.stored as usize];
         self.source.read_at(at, &mut bytes).map_err(Error::Source)?;
-        if !piece.matches(&bytes) {
+        if !self.is_whole(piece, &bytes) {
             return Err(image(Defect::Hash, at));
         }
         match piece.codec {

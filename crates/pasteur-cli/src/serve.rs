@@ -171,10 +171,10 @@ fn announce(ready: &Ready) {
 
 /// The site: an image file, or the one built in.
 fn site(path: Option<&Path>) -> Result<Site, Failure> {
-    let image = match path {
-        Some(path) => Bytes::from(std::fs::read(path).map_err(|e| Failure::site_file(path, e))?),
+    let site = match path {
+        Some(path) => Site::open(Bytes::from(std::fs::read(path).map_err(|e| Failure::site_file(path, e))?)),
         None if SITE.is_empty() => return Err(Failure::SiteMissing),
-        None => Bytes::from_static(SITE),
+        None => Site::built_in(SITE),
     };
-    Site::open(image).map_err(|error| Failure::Site { path: path.map(Path::to_owned), error })
+    site.map_err(|error| Failure::Site { path: path.map(Path::to_owned), error })
 }

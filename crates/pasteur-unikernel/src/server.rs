@@ -89,12 +89,12 @@ fn store(arguments: &Arguments, shares: Shares) -> Result<Embedded, Failure> {
 
 /// The site: that on a disk, or the one built in.
 fn site() -> Result<Site, Failure> {
-    let image = match libos::disk("site") {
-        Some(disk) => Bytes::from(whole(&disk, LONGEST).map_err(Failure::SiteDisk)?),
+    let site = match libos::disk("site") {
+        Some(disk) => Site::open(Bytes::from(whole(&disk, LONGEST).map_err(Failure::SiteDisk)?)),
         None if SITE.is_empty() => return Err(Failure::SiteMissing),
-        None => Bytes::from_static(SITE),
+        None => Site::built_in(SITE),
     };
-    Site::open(image).map_err(Failure::Site)
+    site.map_err(Failure::Site)
 }
 
 /// Tells where the server listens, whenever the machine has other addresses.

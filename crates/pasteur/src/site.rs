@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use docteur::{Cache, Encoding, Image, Kind, Limits, Memory, Walk};
+use docteur::{Cache, Content, Encoding, Image, Kind, Limits, Memory, Walk};
 use http::{HeaderMap, Method, Response, StatusCode};
 use paf::files::{Coding, File, Whole};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::answer::Answer;
@@ -16,12 +15,14 @@ pub(crate) const SHOW: &str = "/paste.html";
 /// The page for addresses that are none, if the image has one.
 const MISSING: &str = "/404.html";
 
-/// Characters of a hash that tell files apart.
-const TAG: usize = 22;
+/// Bytes of the image's root in a tag: enough to tell images apart.
+const ROOT: usize = 16;
+/// Bytes of the image that are kept decoded while it is read.
+const CACHE: usize = 4 << 20;
 /// The most bytes of a site, all encodings of its files together.
 const MOST: usize = 256 << 20;
 
-/// The site: every file, checked against its hash and ready to be sent.
+/// The site: every file, ready to be sent.
 #[derive(Debug)]
 pub struct Site {
     files: HashMap<String, File<Bytes>>,
@@ -49,20 +50,35 @@ impl Site {
     /// [`SiteError`].
     pub fn open(image: Bytes) -> Result<Self, SiteError> {
         let image = Image::open(Memory(image), &Limits::default()).map_err(damaged)?;
-        let mut cache = Cache::new(4 << 20);
+        let mut cache = Cache::new(CACHE);
         image.verify(&mut cache, |_, _| {}).map_err(damaged)?;
+        Self::read(&image, &mut cache)
+    }
+
+    /// Opens an image that is a part of the program, whose bytes are no less sound than the program's.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn built_in(image: &'static [u8]) -> Result<Self, SiteError> {
+        let image = Image::open_built_in(Memory(image), &Limits::default()).map_err(damaged)?;
+        Self::read(&image, &mut Cache::new(CACHE))
+    }
+
+    fn read<B: AsRef<[u8]>>(image: &Image<Memory<B>>, cache: &mut Cache) -> Result<Self, SiteError> {
+        let root: String = image.root().iter().take(ROOT).map(|byte| format!("{byte:02x}")).collect();
         let mut files = HashMap::new();
         let mut walk = Walk::new();
         let mut total = 0;
-        while let Some(entry) = walk.next(&image, &mut cache).map_err(damaged)? {
+        while let Some(entry) = walk.next(image, cache).map_err(damaged)? {
             let Kind::File(content) = entry.kind else { continue };
             let path = format!("/{}", str::from_utf8(&entry.path).map_err(damaged)?);
-            let mut read = |content| {
+            let mut read = |content: &Content| {
                 // All of it stays in memory, and an image can say a lot in a few bytes.
-                let body = Bytes::from(image.read_all(&mut cache, content, MOST - total).map_err(damaged)?);
+                let body = Bytes::from(image.read_all(cache, content, MOST - total).map_err(damaged)?);
                 total += body.len();
-                let tag = api::Token::encode_hash(&Sha256::digest(&body).into());
-                Ok::<_, SiteError>((body, tag[..TAG].to_owned()))
+                // In one image a place and a size are one content.
+                let tag = format!("{root}-{}-{}-{}", content.segment, content.offset, content.size);
+                Ok::<_, SiteError>((body, tag))
             };
             let (body, tag) = read(&content)?;
             let media_type = entry.media_type.as_deref().unwrap_or("application/octet-stream");
