@@ -248,6 +248,10 @@ impl Ethernet for Card {
         self.card.send(frame).map_err(|error| failed(self.name, error))
     }
 
+    fn flush(&mut self) {
+        self.card.flush();
+    }
+
     fn register(&mut self, waker: &Waker) {
         let number = self.number;
         let waiting = self.waker.get_or_insert_with(|| {

@@ -110,10 +110,13 @@ pub(crate) trait Card: Send {
     fn mac(&self) -> [u8; 6];
     /// Takes a frame into `out`; one that is longer is dropped.
     fn receive(&mut self, out: &mut [u8]) -> Result<Option<usize>, Error>;
-    /// Sends a frame of at most [`FRAME`] bytes; `false` where there is no room now.
+    /// Sends a frame of at most [`FRAME`] bytes; `false` where there is no room now. It may wait for [`Card::flush`].
     fn send(&mut self, frame: &[u8]) -> Result<bool, Error>;
-    /// Whether a frame can be received, or sent after one could not.
-    fn ready(&self) -> bool;
+    /// Has what was sent leave.
+    fn flush(&mut self);
+    /// Whether a frame can be received, or sent after one could not. Where not, the device asks for attention once it is so; after
+    /// [`Card::receive`] it does not, until this is asked again.
+    fn ready(&mut self) -> bool;
 }
 
 /// How the machine ends. A monitor with an `isa-debug-exit` device shows [`Self::code`], from 0 to 127.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::core::{Shared, lock};
+use crate::segment::Pair;
 
 /// A connection. Dropping it sends what was written, unless the other end has written what nobody read: that breaks it off, as it does
 /// with a socket of an operating system.
@@ -24,7 +25,8 @@ impl NetFlow {
     /// This machine's end, and the other.
     #[must_use]
     pub fn ends(&self) -> (SocketAddr, SocketAddr) {
-        lock(&self.core).ends(self.key)
+        let Pair(ours, theirs) = lock(&self.core).ends(self.key);
+        (ours, theirs)
     }
 
     /// Breaks the connection off: the other end is told of an error, and what was on its way is lost.

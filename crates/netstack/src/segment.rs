@@ -1,6 +1,7 @@
 //! Looks into frames as they come and go: who begins a connection, what is sent and what is acknowledged.
 
-use std::net::SocketAddr;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -12,7 +13,43 @@ use smoltcp::wire::{
 const HOPS: u8 = 64;
 
 /// The ends of a connection: this machine's, and the other.
-pub(crate) type Pair = (SocketAddr, SocketAddr);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pair(pub(crate) SocketAddr, pub(crate) SocketAddr);
+
+impl Pair {
+    /// As the other end has it.
+    pub(crate) fn turned(self) -> Self {
+        Self(self.1, self.0)
+    }
+}
+
+/// By addresses and ports in one go: a hash is made several times a segment, and costs by the number of pieces.
+impl Hash for Pair {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = u32::from(self.0.port()) << 16 | u32::from(self.1.port());
+        match (self.0.ip(), self.1.ip()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                let addresses = u64::from(u32::from(ours)) << 32 | u64::from(u32::from(theirs));
+                state.write_u128(u128::from(addresses) << 32 | u128::from(ports));
+            }
+            (ours, theirs) => {
+                let mut bytes = [0; 36];
+                for (half, ip) in bytes.chunks_exact_mut(16).zip([ours, theirs]) {
+                    half.copy_from_slice(&wide(ip));
+                }
+                bytes[32..].copy_from_slice(&ports.to_le_bytes());
+                state.write(&bytes);
+            }
+        }
+    }
+}
+
+fn wide(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
 
 /// Sequence numbers that came out of their turn: the first, and the one after the last.
 pub(crate) type Block = (TcpSeqNumber, TcpSeqNumber);
@@ -73,12 +110,12 @@ impl Segment {
 
     /// The segment in a frame that goes out.
     pub(crate) fn sent(frame: &[u8]) -> Option<Self> {
-        Self::of(frame).map(|segment| Self { pair: (segment.pair.1, segment.pair.0), ..segment })
+        Self::of(frame).map(|segment| Self { pair: segment.pair.turned(), ..segment })
     }
 
     fn read(by: EthernetAddress, from: IpAddress, to: IpAddress, tcp: &[u8]) -> Option<Self> {
         let tcp = TcpPacket::new_checked(tcp).ok()?;
-        let pair = (SocketAddr::new(to.into(), tcp.dst_port()), SocketAddr::new(from.into(), tcp.src_port()));
+        let pair = Pair(SocketAddr::new(to.into(), tcp.dst_port()), SocketAddr::new(from.into(), tcp.src_port()));
         let (sequence, len) = (tcp.seq_number(), tcp.segment_len());
         let acknowledgement = (tcp.ack() && !tcp.rst()).then(|| Acknowledgement {
             from: by,
@@ -108,7 +145,7 @@ fn later(one: TcpSeqNumber, other: TcpSeqNumber) -> TcpSeqNumber {
 impl Acknowledgement {
     /// A frame that says this, with the first three of these blocks, and nothing else to the card `to`, of the connection `pair`.
     pub(crate) fn frame(&self, blocks: &[Block], to: [u8; 6], pair: Pair) -> Vec<u8> {
-        let (ours, theirs) = pair;
+        let Pair(ours, theirs) = pair;
         let mut sack_ranges = [None; 3];
         for (range, (first, end)) in sack_ranges.iter_mut().zip(blocks) {
             *range = Some((first.0.cast_unsigned(), end.0.cast_unsigned()));
@@ -164,20 +201,20 @@ mod tests {
             assert_eq!(Segment::of(&frame[..cut]), None, "{cut}");
         }
         let whole = Segment::of(&frame).unwrap();
-        assert_eq!(whole.pair, ("10.0.0.2:80".parse().unwrap(), "10.0.0.1:4660".parse().unwrap()));
+        assert_eq!(whole.pair, Pair("10.0.0.2:80".parse().unwrap(), "10.0.0.1:4660".parse().unwrap()));
         assert!(whole.begins && whole.acknowledgement.is_none());
         assert_eq!((whole.sequence, whole.len), (TcpSeqNumber(1), 1));
         frame[47] = 0x10;
         let bare = Segment::of(&frame).unwrap();
         assert_eq!((bare.begins, bare.is_bare, bare.len), (false, true, 0));
         assert_eq!(bare.acknowledgement.unwrap().number, TcpSeqNumber(2));
-        assert_eq!(Segment::sent(&frame).unwrap().pair, (bare.pair.1, bare.pair.0));
+        assert_eq!(Segment::sent(&frame).unwrap().pair, bare.pair.turned());
     }
 
     #[test]
     fn an_acknowledgement_is_read_as_it_is_written() {
         for pair in [("10.0.0.2:80", "10.0.0.1:4660"), ("[fd00::2]:80", "[fd00::1]:4660")] {
-            let pair = (pair.0.parse().unwrap(), pair.1.parse().unwrap());
+            let pair = Pair(pair.0.parse().unwrap(), pair.1.parse().unwrap());
             let acknowledgement = Acknowledgement {
                 from: EthernetAddress([2, 0, 0, 0, 0, 1]),
                 sequence: TcpSeqNumber(-3),

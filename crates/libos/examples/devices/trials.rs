@@ -109,6 +109,7 @@ fn ask(mut card: Card) {
     let (start, mut answers, mut turns) = (Instant::now(), 0, 0);
     for _ in 0..200 {
         assert!(card.send(&frame).unwrap());
+        card.flush();
         let mut out = [0; 1514];
         loop {
             turns += 1;

@@ -83,6 +83,13 @@ impl Fake {
         Box::new(self.clone())
     }
 
+    /// Whether the driver wants to hear of what is used.
+    pub(crate) fn interrupts(&self, queue: u16) -> bool {
+        let state = self.state();
+        let (_, _, rings, _) = state.queues.iter().find(|(number, ..)| *number == queue).unwrap();
+        read16(rings.available) == 0
+    }
+
     /// Says that a chain was used.
     pub(crate) fn used(&self, queue: u16, head: u32, wrote: u32) {
         self.state().used(queue, head, wrote);

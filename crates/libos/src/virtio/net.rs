@@ -9,6 +9,9 @@ const MAC: u64 = 1 << 5;
 const RECEIVE: u16 = 0;
 const SEND: u16 = 1;
 
+/// After so many frames the device is told of them, so that it does not have nothing to do while more are prepared.
+const MOST_UNTOLD: u16 = 16;
+
 /// A slot's buffer: the longest header and the longest frame.
 const SIZE: usize = 2048;
 
@@ -22,6 +25,10 @@ pub(crate) struct Card {
     mac: [u8; 6],
     /// Whether the last frame could not be sent.
     blocked: bool,
+    /// Frames that the device was not told of.
+    untold: u16,
+    /// Whether the device is to interrupt when a frame comes.
+    rests: bool,
 }
 
 impl Card {
@@ -38,7 +45,8 @@ impl Card {
             receive.submit(slot, &[Part { at: 0, size: SIZE, filled: true }]);
         }
         receive.notify(&*transport);
-        Ok(Self { transport, receive, send, header, mac, blocked: false })
+        send.interrupts(false);
+        Ok(Self { transport, receive, send, header, mac, blocked: false, untold: 0, rests: true })
     }
 }
 
@@ -48,7 +56,11 @@ impl machine::Card for Card {
     }
 
     fn receive(&mut self, out: &mut [u8]) -> Result<Option<usize>, Error> {
-        self.transport.acknowledge();
+        if self.rests {
+            // Whoever takes frames takes all there are before waiting again.
+            self.receive.interrupts(false);
+            self.rests = false;
+        }
         while let Some((slot, wrote)) = self.receive.take()? {
             let size = (wrote as usize).saturating_sub(self.header);
             // What is no frame, or has no room, is lost as it would be on a wire.
@@ -66,23 +78,53 @@ impl machine::Card for Card {
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<bool, Error> {
-        self.transport.acknowledge();
-        while let Some((slot, _)) = self.send.take()? {
-            self.send.release(slot);
-        }
-        let slot = self.send.slot()?;
-        self.blocked = slot.is_none();
-        let Some(slot) = slot else { return Ok(false) };
+        let Some(slot) = self.free()? else { return Ok(false) };
         self.send.store(slot, 0, &[0; 12][..self.header]);
         let frame = &frame[..frame.len().min(FRAME)];
         self.send.store(slot, self.header, frame);
         self.send.submit(slot, &[Part { at: 0, size: self.header + frame.len(), filled: false }]);
-        self.send.notify(&*self.transport);
+        self.untold += 1;
+        if self.untold >= MOST_UNTOLD {
+            machine::Card::flush(self);
+        }
         Ok(true)
     }
 
-    fn ready(&self) -> bool {
+    fn flush(&mut self) {
+        if core::mem::take(&mut self.untold) > 0 {
+            self.send.notify(&*self.transport);
+        }
+    }
+
+    fn ready(&mut self) -> bool {
+        self.rests = true;
+        self.receive.interrupts(true);
+        self.transport.acknowledge();
         self.receive.has_used() || (self.blocked && self.send.has_used())
+    }
+}
+
+impl Card {
+    /// A slot to send with. Where there is none, the device interrupts once there is.
+    fn free(&mut self) -> Result<Option<u16>, Error> {
+        let (mut slot, mut wanted) = (self.taken_back()?, self.blocked);
+        if slot.is_none() && !wanted {
+            self.send.interrupts(true);
+            machine::Card::flush(self);
+            (slot, wanted) = (self.taken_back()?, true);
+        }
+        if slot.is_some() && wanted {
+            self.send.interrupts(false);
+        }
+        self.blocked = slot.is_none();
+        Ok(slot)
+    }
+
+    fn taken_back(&mut self) -> Result<Option<u16>, Error> {
+        while let Some((slot, _)) = self.send.take()? {
+            self.send.release(slot);
+        }
+        self.send.slot()
     }
 }
 
@@ -129,6 +171,7 @@ mod tests {
                 assert_eq!(card.receive(&mut out), Ok(None));
             }
             assert_eq!(card.send(&frame), Ok(true));
+            card.flush();
             let sent = fake.state().held.pop().unwrap();
             assert_eq!(
                 (sent.queue, &sent.given[..header], &sent.given[header..]),
@@ -157,6 +200,40 @@ mod tests {
     fn arrive_next(fake: &Fake) {
         fake.state().held.remove(0);
         arrive(fake, 12, &[1; 60]);
+    }
+
+    #[test]
+    fn the_device_interrupts_where_somebody_waits_for_it() {
+        let (fake, mut card) = card(u64::MAX);
+        let wanted = || [RECEIVE, SEND].map(|queue| fake.interrupts(queue));
+        assert_eq!(wanted(), [true, false]);
+        arrive(&fake, 12, &[1; 60]);
+        let mut out = [0; 60];
+        assert_eq!(card.receive(&mut out), Ok(Some(60)));
+        assert_eq!(wanted(), [false, false], "there may be more");
+        assert!(!card.ready());
+        assert_eq!(wanted(), [true, false]);
+        while card.send(&out).unwrap() {}
+        assert_eq!(wanted(), [true, true], "there is no room");
+        let sent = fake.state().held.iter().rfind(|chain| chain.queue == SEND).unwrap().head;
+        fake.used(SEND, sent.into(), 0);
+        assert_eq!((card.send(&out), wanted()), (Ok(true), [true, false]));
+    }
+
+    #[test]
+    fn the_device_is_told_of_several_frames_at_once() {
+        let (fake, mut card) = card(u64::MAX);
+        let told = || fake.state().held.iter().filter(|chain| chain.queue == SEND).count();
+        for _ in 0..MOST_UNTOLD - 1 {
+            card.send(&[1; 60]).unwrap();
+        }
+        assert_eq!(told(), 0);
+        card.flush();
+        assert_eq!(told(), 15);
+        for _ in 0..MOST_UNTOLD {
+            card.send(&[1; 60]).unwrap();
+        }
+        assert_eq!(told(), 31, "it does not wait for ever");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::memory::PAGE;
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 const NO_NOTIFY: u16 = 1;
+const NO_INTERRUPT: u16 = 1;
 
 /// A part of a slot's buffer.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +151,13 @@ impl Queue {
         if self.rings.read16(Self::used(self.size)) & NO_NOTIFY == 0 {
             transport.notify(self.index);
         }
+    }
+
+    /// Whether the device is to interrupt when it has used a slot (2.7.7). Where it is from now on, what it has used is to be looked for
+    /// after this: it may have done so just before.
+    pub(crate) fn interrupts(&self, wanted: bool) {
+        self.rings.write16(Self::available(self.size), if wanted { 0 } else { NO_INTERRUPT });
+        fence(Ordering::SeqCst);
     }
 
     /// Takes back a slot that the device is done with, and how many bytes it says it wrote, not more than it could. The

@@ -10,6 +10,7 @@ use smoltcp::wire::{EthernetAddress, EthernetFrame};
 
 use super::Core;
 use crate::segment::{Acknowledgement, Block, Pair, Segment};
+use crate::wire::Frame;
 
 /// How many blocks an answer has room for.
 const BLOCKS: usize = 3;
@@ -40,9 +41,9 @@ impl Told {
     }
 
     /// The answer, which does not wait any more.
-    fn take(&mut self, pair: Pair) -> Vec<u8> {
+    fn take(&mut self, pair: Pair) -> Frame {
         self.news = 0;
-        self.said.frame(&self.blocks, self.to.0, (pair.1, pair.0))
+        self.said.frame(&self.blocks, self.to.0, pair.turned()).into()
     }
 }
 
@@ -54,9 +55,9 @@ impl Core {
         }
     }
 
-    fn answer_with(&mut self, segment: &Segment, frame: Vec<u8>) {
+    fn answer_with(&mut self, segment: &Segment, frame: Frame) {
         let pair = segment.pair;
-        let to = EthernetFrame::new_checked(&frame).map(|frame| frame.dst_addr());
+        let to = EthernetFrame::new_checked(&*frame).map(|frame| frame.dst_addr());
         let (Some(known), Some(said), Ok(to)) = (self.pairs.get_mut(&pair), segment.acknowledgement, to) else {
             return self.wire.send(frame);
         };

@@ -33,16 +33,16 @@ impl Core {
         let remote = IpEndpoint::from(to);
         let local = IpListenEndpoint { addr: Some(source.into()), port: from.port() };
         socket.connect(self.interface.context(), remote, local).map_err(|error| io::Error::other(error.to_string()))?;
-        let handle = self.add(socket, (from, to));
+        let handle = self.add(socket, Pair(from, to));
         self.kick();
-        Ok(self.flow(handle, (from, to), Instant::now()))
+        Ok(self.flow(handle, Pair(from, to), Instant::now()))
     }
 
     fn free_port(&mut self, source: IpAddr, to: SocketAddr) -> io::Result<SocketAddr> {
         for _ in FIRST_FREE..=u16::MAX {
             self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_FREE);
             let from = SocketAddr::new(source, self.next_port);
-            if !self.pairs.contains_key(&(from, to)) {
+            if !self.pairs.contains_key(&Pair(from, to)) {
                 return Ok(from);
             }
         }
@@ -67,7 +67,7 @@ impl Core {
 
     pub(crate) fn ends(&self, key: u64) -> Pair {
         let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-        self.flows.get(&key).map_or((nowhere, nowhere), |entry| entry.pair)
+        self.flows.get(&key).map_or(Pair(nowhere, nowhere), |entry| entry.pair)
     }
 
     pub(crate) fn poll_read(&mut self, key: u64, cx: &Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -84,21 +84,31 @@ impl Core {
         let socket = self.sockets.get_mut::<Socket<'_>>(handle);
         // The other end waits for room where it had little left.
         let was_full = socket.recv_queue() * 2 >= socket.recv_capacity();
-        match socket.recv_slice(out.initialize_unfilled()) {
-            Ok(0) => {
-                socket.register_recv_waker(cx.waker());
-                Poll::Pending
+        let before = out.filled().len();
+        // What came may go on at the beginning of the socket's buffer.
+        for _ in 0..2 {
+            let taken = socket.recv(|data| {
+                let len = data.len().min(out.remaining());
+                out.put_slice(&data[..len]);
+                (len, len)
+            });
+            match taken {
+                Ok(0) => break,
+                Ok(_) => {}
+                // It is told when there is nothing else to tell.
+                Err(_) if out.filled().len() > before => break,
+                Err(RecvError::Finished) => return Poll::Ready(Ok(())),
+                Err(RecvError::InvalidState) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
             }
-            Ok(len) => {
-                out.advance(len);
-                if was_full {
-                    self.kick();
-                }
-                Poll::Ready(Ok(()))
-            }
-            Err(RecvError::Finished) => Poll::Ready(Ok(())),
-            Err(RecvError::InvalidState) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
         }
+        if out.filled().len() == before {
+            socket.register_recv_waker(cx.waker());
+            return Poll::Pending;
+        }
+        if was_full {
+            self.kick();
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(crate) fn poll_write(&mut self, key: u64, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {

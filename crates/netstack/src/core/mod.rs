@@ -7,6 +7,7 @@ mod recovery;
 mod slaac;
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Limits};
 use crate::segment::{Pair, Segment};
-use crate::wire::Wire;
+use crate::wire::{Frame, Wire};
 
 use answers::Told;
 use recovery::{Alarms, Recovery};
@@ -54,8 +55,8 @@ pub(crate) struct Core {
     wire: Wire,
     begun: Instant,
     limits: Limits,
-    listeners: HashMap<u64, Listening>,
-    flows: HashMap<u64, Entry>,
+    listeners: Numbered<Listening>,
+    flows: Numbered<Entry>,
     /// Every socket.
     pairs: HashMap<Pair, Known>,
     alarms: Alarms,
@@ -83,6 +84,27 @@ pub(crate) struct Core {
     next_port: u16,
     driver: Option<Waker>,
     failed: bool,
+}
+
+/// What has a number of [`Core::id`]'s. Nobody else chooses these, so they need no hash that withstands choice.
+type Numbered<T> = HashMap<u64, T, BuildHasherDefault<Spread>>;
+
+/// Numbers that follow each other, spread over all bits.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 struct Listening {
@@ -173,8 +195,8 @@ impl Core {
             wire,
             begun,
             limits: config.limits,
-            listeners: HashMap::new(),
-            flows: HashMap::new(),
+            listeners: Numbered::default(),
+            flows: Numbered::default(),
             pairs: HashMap::new(),
             alarms: Alarms::new(),
             answering: Vec::new(),
@@ -238,7 +260,7 @@ impl Core {
         Moment::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
-    fn take_in(&mut self, frame: Vec<u8>, now: Instant, moment: Moment) {
+    fn take_in(&mut self, frame: Frame, now: Instant, moment: Moment) {
         let segment = Segment::of(&frame);
         let is_let_in = match &segment {
             Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair, now),

@@ -251,7 +251,7 @@ impl Core {
                     (recovery.said, recovery.last, &mut recovery.opened)
             {
                 (*at, *tries) = (now, *tries + 1);
-                self.wire.send(said.frame(&[], last.from.0, (pair.1, pair.0)));
+                self.wire.send(said.frame(&[], last.from.0, pair.turned()).into());
             }
             known.arm(pair, &mut self.alarms);
             match (is_overdue, is_closed) {
@@ -278,7 +278,7 @@ impl Core {
         // A window that changes and changes back: smoltcp counts from none again. Only the third in a row has it send.
         for window in [last.window ^ 1, last.window, last.window, last.window, last.window] {
             let frame = Acknowledgement { window, ..last }.frame(&[], self.wire.mac(), pair);
-            self.wire.offer(frame);
+            self.wire.offer(frame.into());
             self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
             self.answer();
         }
@@ -292,7 +292,7 @@ impl Core {
         let (Some(said), Some(last)) = (recovery.said, recovery.last) else { return };
         if socket.send_queue() > 0 {
             let question = Acknowledgement { sequence: recovery.acknowledged - 1, ..said };
-            self.wire.send(question.frame(&[], last.from.0, (pair.1, pair.0)));
+            self.wire.send(question.frame(&[], last.from.0, pair.turned()).into());
         }
     }
 }
