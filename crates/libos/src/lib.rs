@@ -9,6 +9,7 @@
 //! | `x86` | the PC: boot, page tables, exceptions, clocks, where its words go, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
 //! | `devices` | disks, network cards and entropy as the seams of the crate `device` (only on the target) |
+//! | `copy` | `memcpy` and its like, for the compiler |
 //! | `naming` | which device of the machine is which of the program's |
 //! | `virtio` | transports, queues and drivers |
 //! | the others | arithmetic and decisions without a machine, tested on any host |
@@ -25,6 +26,8 @@ extern crate alloc;
 mod abi;
 mod clock;
 mod cmdline;
+#[cfg(target_arch = "x86_64")]
+mod copy;
 #[cfg(target_os = "hermit")]
 mod devices;
 mod elf;
