@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use api::Token;
 
+use super::guest::Guest;
 use crate::bench::paste;
 
 /// How many clients there are at once.
@@ -27,23 +28,24 @@ pub(super) struct Done {
     pub(super) seconds: f64,
 }
 
-/// Makes about `requests` requests for a small paste, by clients that all begin at once.
-pub(super) fn many(address: &str, requests: usize) -> Result<Done> {
+/// Makes about `requests` requests for a small paste, by clients that all begin at once, each at a place of its own.
+pub(super) fn many(guest: &Guest, requests: usize) -> Result<Done> {
     let (token, content) = (Token::new([7; 32]), paste::content(super::SMALL));
-    let id = paste::create(address, &paste::form(&token, &content))?;
+    let id = paste::create(&guest.address, &paste::form(&token, &content))?;
     let asks = paste::request(&id, &token, "keep-alive");
     let (each, failed, why) = (requests.div_ceil(CLIENTS), AtomicUsize::new(0), OnceLock::new());
     let start = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
+        for address in guest.more.iter().cycle().take(CLIENTS) {
+            let (asks, content, failed, why) = (&asks, &content, &failed, &why);
+            scope.spawn(move || {
                 let mut flow = None;
                 for n in 0..each {
                     if n % EACH == 0 {
                         flow = None;
                     }
-                    let fault = match ask(&mut flow, address, &asks) {
-                        Ok(body) if body == content => continue,
+                    let fault = match ask(&mut flow, address, asks) {
+                        Ok(body) if body == *content => continue,
                         Ok(body) => format!("{} bytes that are others", body.len()),
                         Err(error) => format!("{error:#}"),
                     };

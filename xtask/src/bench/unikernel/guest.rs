@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,8 +32,12 @@ pub(super) struct Setup {
 pub(super) struct Guest {
     /// `127.0.0.1:PORT`
     pub(super) address: String,
+    /// Other places of this kind.
+    pub(super) more: Vec<String>,
     /// From the start of QEMU to the first page.
     pub(super) started_in: Duration,
+    /// Seconds of processor time that QEMU took until then: what the start takes where others leave it a processor.
+    pub(super) started_by: f64,
     child: Child,
     console: Arc<Mutex<String>>,
 }
@@ -40,7 +45,13 @@ pub(super) struct Guest {
 impl Setup {
     /// Starts it, and waits until it serves the page.
     pub(super) fn start(&self, disk: &Path) -> Result<Guest> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        self.start_at(disk, 0)
+    }
+
+    /// The same, served at `more` other ports, too: QEMU lets one connection wait to be taken at each.
+    pub(super) fn start_at(&self, disk: &Path, more: usize) -> Result<Guest> {
+        let mut places: Vec<_> = free_ports(more + 1)?.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let ports: String = places.iter().map(|place| format!(",hostfwd=tcp:{place}-:80")).collect();
         let mut qemu = Command::new("qemu-system-x86_64");
         let bus = if self.machine == "microvm" { "device" } else { "pci" };
         qemu.args(["-machine", self.machine, "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", self.memory]);
@@ -49,7 +60,7 @@ impl Setup {
         qemu.args(["-device", &format!("virtio-rng-{bus}")]);
         qemu.args(["-device", &format!("virtio-blk-{bus},drive=store,serial=store")]);
         qemu.args(["-drive", &format!("if=none,id=store,format=raw,file={}", disk.display())]);
-        qemu.args(["-netdev", &format!("user,id=net,hostfwd=tcp:127.0.0.1:{port}-:80")]);
+        qemu.args(["-netdev", &format!("user,id=net{ports}")]);
         qemu.args(["-device", &format!("virtio-net-{bus},netdev=net"), "-append", &self.line]);
         qemu.arg("-kernel").arg(&self.kernel);
         if let Some(initrd) = &self.initrd {
@@ -70,10 +81,21 @@ impl Setup {
                 }
             }
         });
-        let mut guest = Guest { address: format!("127.0.0.1:{port}"), started_in: Duration::MAX, child, console };
+        let address = places.remove(0);
+        let mut guest = Guest { address, more: places, started_in: Duration::MAX, started_by: 0.0, child, console };
         guest.serves(start, &listening).with_context(|| guest.said())?;
         Ok(guest)
     }
+}
+
+/// Ports for QEMU to listen at. They are none of those that systems give to connections (Linux: from 32768 on), so that nobody is given one
+/// before QEMU has it.
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Relaxed)).take_while(|port| *port < 32_000);
+    let ports: Vec<_> = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).take(count).collect();
+    ensure!(ports.len() == count, "there are no {count} ports that nobody listens at");
+    Ok(ports)
 }
 
 impl Guest {
@@ -88,6 +110,7 @@ impl Guest {
             }
         }
         self.started_in = start.elapsed();
+        self.started_by = self.process().cpu()?;
         Ok(())
     }
 

@@ -100,9 +100,9 @@ fn disk(folder: &Path, store: &Path) -> Result<PathBuf> {
 }
 
 impl Machines {
-    /// Starts one of them on a disk of its own.
+    /// Starts one of them on a disk of its own, with a place for each of many clients.
     fn start(&self, folder: &Path, which: usize, name: &str) -> Result<Guest> {
-        self.setups[which].start(&self.disk(folder, which, name)?)
+        self.setups[which].start_at(&self.disk(folder, which, name)?, clients::CLIENTS)
     }
 
     /// A copy of one's disk.
@@ -119,21 +119,24 @@ impl Machines {
 /// From the start of QEMU to the first page, by turns.
 fn starts(bench: &mut Bench, machines: &Machines) -> Result<()> {
     let folder = bench.folder.join("unikernel");
-    let mut times = [Vec::new(), Vec::new(), Vec::new()];
     let own = Setup { machine: OWN, ..machines.setups[0].clone() };
+    let kinds = [(0, &own), (0, &machines.setups[0]), (1, &machines.setups[1])];
+    let (mut times, mut work) = (<[Vec<f64>; 3]>::default(), <[Vec<f64>; 3]>::default());
     for _ in 0..if bench.quick { 1 } else { 9 } {
-        let [ours, theirs, owns] = &mut times;
-        for (which, times) in [ours, theirs].into_iter().enumerate() {
-            times.push(machines.start(&folder, which, "start")?.started_in.as_secs_f64() * 1000.0);
+        for (kind, (which, setup)) in kinds.into_iter().enumerate() {
+            let guest = setup.start(&machines.disk(&folder, which, "start")?)?;
+            times[kind].push(guest.started_in.as_secs_f64() * 1000.0);
+            work[kind].push(guest.started_by * 1000.0);
         }
-        let disk = machines.disk(&folder, 0, "own")?;
-        owns.push(own.start(&disk)?.started_in.as_secs_f64() * 1000.0);
     }
-    let [ours, theirs, own] = times.map(median);
+    let ([own, ours, theirs], work) = (times.map(median), work.map(median));
     let report = &mut bench.report;
     report.add(format!("start of QEMU to the first page, {OWN}, median"), own, "ms", Goal::AtMost(200.0));
-    report.add(format!("the same, {MACHINE}"), ours, "ms", Goal::None);
-    report.add(format!("the same of Linux, {MACHINE}"), theirs, "ms", Goal::None);
+    report.add("processor time of that", work[0], "ms", Goal::None);
+    report.add(format!("start of QEMU to the first page, {MACHINE}"), ours, "ms", Goal::None);
+    report.add("processor time of that", work[1], "ms", Goal::None);
+    report.add(format!("start of Linux to the first page, {MACHINE}"), theirs, "ms", Goal::None);
+    report.add("processor time of that", work[2], "ms", Goal::None);
     report.add(format!("sooner than Linux, {MACHINE}"), theirs / ours, "x", Goal::AtLeast(8.0));
     Ok(())
 }
@@ -233,7 +236,7 @@ fn many(bench: &mut Bench, guests: &[Guest; 2]) -> Result<()> {
     let requests = if bench.quick { 5_000 } else { 100_000 };
     let [ours, theirs] = guests;
     for (guest, whose, goal) in [(ours, "", Goal::AtMost(0.0)), (theirs, ", Linux", Goal::None)] {
-        let done = clients::many(&guest.address, requests).with_context(|| guest.said())?;
+        let done = clients::many(guest, requests).with_context(|| guest.said())?;
         let what = format!("failed of {} requests of {} clients{whose}", done.requests, clients::CLIENTS);
         bench.report.add(what, done.failed as f64, "", goal);
         bench.report.add("the same, done", done.requests as f64 / done.seconds, "a second", Goal::None);
