@@ -3,11 +3,11 @@
 mod answers;
 mod flows;
 mod lease;
+mod numbers;
 mod recovery;
 mod slaac;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +27,7 @@ use crate::segment::{Pair, Segment};
 use crate::wire::{Frame, Wire};
 
 use answers::Told;
+use numbers::Numbered;
 use recovery::{Alarms, Recovery};
 
 /// Frames that are taken in before others get their turn.
@@ -84,27 +85,6 @@ pub(crate) struct Core {
     next_port: u16,
     driver: Option<Waker>,
     failed: bool,
-}
-
-/// What has a number of [`Core::id`]'s. Nobody else chooses these, so they need no hash that withstands choice.
-type Numbered<T> = HashMap<u64, T, BuildHasherDefault<Spread>>;
-
-/// Numbers that follow each other, spread over all bits.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 struct Listening {
