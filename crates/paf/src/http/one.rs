@@ -36,8 +36,9 @@ const MOST_BUFFER: usize = 64 * 1024;
 
 /// How long a connection is idle before it rests: hyper's buffers are 16 KiB, and making them anew is not free.
 const REST: Duration = Duration::from_millis(100);
-/// How many connections may do so. Where there are more, each rests at once: what all of them let lie would be many times what they need.
-const CROWD: u64 = 256;
+/// One in so many of all connections that there may be may do so. Where more are open, each rests at once: what all of them let lie would be
+/// many times what they need.
+const CROWD: u64 = 64;
 /// What is read of a request before hyper is made for it.
 const START: usize = 512;
 
@@ -185,7 +186,7 @@ async fn drive<F: Flow, H: Handler>(
                 seat.shared.faults.tell(Fault::Connection(peer, &error));
                 return Poll::Ready(End::Done);
             }
-            let is_crowded = seat.shared.counters.open.load(Relaxed) > CROWD;
+            let is_crowded = seat.shared.counters.open.load(Relaxed) > limits.connections as u64 / CROWD;
             let idle = state.idle_for(if is_crowded { Duration::ZERO } else { REST });
             if is_crowded && idle.is_some() {
                 return Poll::Ready(End::Idle);

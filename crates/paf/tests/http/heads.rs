@@ -104,10 +104,15 @@ async fn who_says_nothing_is_closed_without_a_word() {
     world.end().await;
 }
 
-/// Between requests a connection gives up what it needs for one.
+/// Between requests a connection gives up what it needs for one: after a while, and at once where many are open.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_rested_goes_on_wherever_it_was_cut() {
-    let world = World::new(Limits::default());
+    for connections in [Limits::default().connections, 2] {
+        rests(World::new(Limits { connections, ..Limits::default() })).await;
+    }
+}
+
+async fn rests(world: World) {
     let all = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nfirst\
                GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     for pause in [Duration::from_millis(99), Duration::from_millis(101), 5 * SECOND] {
