@@ -1,5 +1,6 @@
 //! `pasteur unikernel`: what an image needs of a machine, and a machine to run it on (docs/unikernel.md).
 
+mod calls;
 mod config;
 mod ends;
 mod guard;

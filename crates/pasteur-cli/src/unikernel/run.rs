@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use device::manifest::Kind;
 
+use super::calls::Calls;
 use super::options::{Accelerator, Named, Net, Publish, RunArgs};
 use super::plan::{self, Plan};
 use super::qmp::{self, Said};
@@ -77,7 +78,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     signals(events.clone()).map_err(|error| Failure::local("cannot wait for", "signals", error))?;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| Failure::local("cannot run", &args.qemu, error))?;
-    let mut machine = Machine::new(child, events.clone())?;
+    let mut machine = Machine::new(child, events.clone(), Calls::new(args.image.clone()))?;
     machine.begin(&happened)?;
     // QEMU has it open.
     drop(secrets);
@@ -175,14 +176,14 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(mut child: Child, events: Sender<Event>) -> Result<Self, Failure> {
+    fn new(mut child: Child, events: Sender<Event>, calls: Calls) -> Result<Self, Failure> {
         let (Some(commands), Some(said), Some(console)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Failure::Usage("QEMU has no standard streams".into()));
         };
         let (begun, begins) = channel();
-        let console = thread::spawn(move || forward(console, &begins));
+        let console = thread::spawn(move || forward(console, &begins, calls));
         thread::spawn(move || {
             // Where nobody listens any more, QEMU's words are read all the same: it must not wait for that.
             qmp::read(said, |said| drop(events.send(Event::Said(said))));
@@ -298,9 +299,9 @@ impl Drop for Machine {
     }
 }
 
-/// Prints what comes, without the carriage returns of a serial line; what comes before the machine begins is QEMU's own, and is kept
+/// Prints what comes, without the carriage returns of a serial line, and with the names of the calls that it tells; what comes before the machine begins is QEMU's own, and is kept
 /// for whom it may concern.
-fn forward(mut console: impl Read, begins: &Receiver<()>) -> String {
+fn forward(mut console: impl Read, begins: &Receiver<()>, mut calls: Calls) -> String {
     let (mut piece, mut begun, mut said) = ([0; 4096], false, Vec::new());
     while let Ok(size @ 1..) = console.read(&mut piece) {
         begun = begun || begins.try_recv().is_ok();
@@ -311,7 +312,7 @@ fn forward(mut console: impl Read, begins: &Receiver<()>) -> String {
         let text: Vec<u8> = piece[..size].iter().copied().filter(|byte| *byte != b'\r').collect();
         let mut out = io::stdout().lock();
         // Nobody may be reading it; the machine must not wait for that.
-        let _ = out.write_all(&text).and_then(|()| out.flush());
+        let _ = out.write_all(&calls.told(&text)).and_then(|()| out.flush());
     }
     String::from_utf8_lossy(&said).into_owned()
 }
@@ -325,10 +326,11 @@ mod tests {
     #[test]
     fn the_console_is_printed_from_the_begin_on() {
         let (begun, begins) = channel();
-        assert_eq!(forward(&b"qemu: no\n"[..], &begins), "qemu: no\n");
-        assert_eq!(forward(&[b'x'; 100_000][..], &begins).len(), MOST_SAID);
+        let forward = |said: &[u8]| forward(said, &begins, Calls::new("image".into()));
+        assert_eq!(forward(b"qemu: no\n"), "qemu: no\n");
+        assert_eq!(forward(&[b'x'; 100_000]).len(), MOST_SAID);
         begun.send(()).unwrap();
-        assert_eq!(forward(&b"hello\r\n"[..], &begins), "");
+        assert_eq!(forward(b"hello\r\n"), "");
     }
 
     #[test]

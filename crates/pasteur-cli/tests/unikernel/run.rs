@@ -80,6 +80,9 @@ fn needs_qemu_a_machine_tells_what_it_says_and_how_it_ends() {
     ] {
         let (ended, out, error) = run(&image::example("trial"), &["--", what]);
         assert_eq!((ended, error), (code, format!("pasteur: {words}\n")), "{out}");
+        // Of the calls that led to it the program's own are named.
+        let named = out.lines().any(|line| line.starts_with("  0x") && line.contains(" trial::"));
+        assert_eq!(named, code != 7, "{out}");
     }
 }
 
