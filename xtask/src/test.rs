@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -81,8 +81,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let machine = if without.contains("qemu") {
         None
     } else {
-        let image = shell::step("unikernel: the server as a machine", || unikernel::build(&target, &site))?;
-        shell::step("unikernel again, elsewhere: the same bytes", || same_machine(&site, &image))?;
+        // Side by side as well: the linker takes long, and one core.
+        let image = std::thread::scope(|scope| {
+            let again = scope.spawn(|| shell::step("unikernel again, elsewhere", || machine_again(&site)));
+            let image = shell::step("unikernel: the server as a machine", || unikernel::build(&target, &site))?;
+            same("the unikernel", &image, &again.join().unwrap_or_else(|_| bail!("a step panicked"))?)?;
+            Ok::<_, anyhow::Error>(image)
+        })?;
         Some(image)
     };
     if !without.contains("fuzzer") {
@@ -171,26 +176,26 @@ fn pure() -> Result<()> {
 
 /// Builds the site a second time from nothing, and compares every byte.
 fn same_again(site: &web::Site) -> Result<()> {
-    let folder = paths::target().join("again");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    }
-    let again = web::build(&folder)?;
-    if fs::read(&site.image)? != fs::read(&again.image)? {
-        bail!("{} and {} differ: the build is not reproducible", site.image.display(), again.image.display());
-    }
-    Ok(())
+    let again = web::build(&emptied(&paths::target().join("again"))?)?;
+    same("the site", &site.image, &again.image)
 }
 
-/// Builds the machine's image a second time from nothing, and compares every byte.
-fn same_machine(site: &web::Site, image: &Path) -> Result<()> {
-    let folder = paths::target().join("again/machine");
+/// Builds the machine's image a second time from nothing.
+fn machine_again(site: &web::Site) -> Result<PathBuf> {
+    unikernel::build(&emptied(&paths::target().join("again-machine"))?, site)
+}
+
+/// The folder, without what an earlier run left there.
+fn emptied(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
-    let again = unikernel::build(&paths::target().join("again"), site)?;
-    if fs::read(image)? != fs::read(&again)? {
-        bail!("{} and {} differ: the build is not reproducible", image.display(), again.display());
+    Ok(folder.to_owned())
+}
+
+fn same(what: &str, one: &Path, other: &Path) -> Result<()> {
+    if fs::read(one)? != fs::read(other)? {
+        bail!("{} and {} differ: the build of {what} is not reproducible", one.display(), other.display());
     }
     Ok(())
 }
