@@ -113,6 +113,9 @@ impl Tree for Folder {
     }
 }
 
+/// Bytes of a site's longest segment.
+const SITE_SEGMENT: u32 = 64 << 10;
+
 /// The image of the web site in `folder`, as [`Options::site`] has it.
 ///
 /// # Errors
@@ -125,7 +128,8 @@ pub fn image_of_folder(folder: &Path) -> Result<Vec<u8>, Error> {
         return Err(Error::Special(place(folder, &link.path)));
     }
     let mut out = Cursor::new(Vec::new());
-    make(&tree, &Options::site(), &mut out, Path::new("the image"), |_| {})?;
+    // A page is read without what else the site has.
+    make(&tree, &Options { segment: SITE_SEGMENT, ..Options::site() }, &mut out, Path::new("the image"), |_| {})?;
     Ok(out.into_inner())
 }
 

@@ -1,6 +1,8 @@
 //! The static pages, from a docteur image.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use docteur::{Cache, Content, Encoding, Image, Kind, Limits, Memory, Walk};
@@ -17,15 +19,15 @@ const MISSING: &str = "/404.html";
 
 /// Bytes of the image's root in a tag: enough to tell images apart.
 const ROOT: usize = 16;
-/// Bytes of the image that are kept decoded while it is read.
-const CACHE: usize = 4 << 20;
+/// Bytes of the image that are kept decoded while it is checked.
+const CHECKING: usize = 4 << 20;
 /// The most bytes of a site, all encodings of its files together.
-const MOST: usize = 256 << 20;
+const MOST: u64 = 256 << 20;
 
-/// The site: every file, ready to be sent.
+/// The site: its files, each decoded when it is first asked for.
 #[derive(Debug)]
 pub struct Site {
-    files: HashMap<String, File<Bytes>>,
+    files: HashMap<String, File<Stored>>,
 }
 
 /// Why a site cannot be served.
@@ -50,9 +52,8 @@ impl Site {
     /// [`SiteError`].
     pub fn open(image: Bytes) -> Result<Self, SiteError> {
         let image = Image::open(Memory(image), &Limits::default()).map_err(damaged)?;
-        let mut cache = Cache::new(CACHE);
-        image.verify(&mut cache, |_, _| {}).map_err(damaged)?;
-        Self::read(&image, &mut cache)
+        image.verify(&mut Cache::new(CHECKING), |_, _| {}).map_err(damaged)?;
+        Self::of(image)
     }
 
     /// Opens an image that is a part of the program, whose bytes are no less sound than the program's.
@@ -60,34 +61,34 @@ impl Site {
     /// # Errors
     /// As [`Site::open`].
     pub fn built_in(image: &'static [u8]) -> Result<Self, SiteError> {
-        let image = Image::open_built_in(Memory(image), &Limits::default()).map_err(damaged)?;
-        Self::read(&image, &mut Cache::new(CACHE))
+        Self::of(Image::open_built_in(Memory(Bytes::from_static(image)), &Limits::default()).map_err(damaged)?)
     }
 
-    fn read<B: AsRef<[u8]>>(image: &Image<Memory<B>>, cache: &mut Cache) -> Result<Self, SiteError> {
+    fn of(image: Image<Memory<Bytes>>) -> Result<Self, SiteError> {
         let root: String = image.root().iter().take(ROOT).map(|byte| format!("{byte:02x}")).collect();
+        // In one image a place and a size are one content.
+        let tag = |content: &Content| format!("{root}-{}-{}-{}", content.segment, content.offset, content.size);
+        let image = Arc::new(Opened { image, cache: Mutex::new(Cache::new(0)) });
+        let stored =
+            |content: &Content| Stored { image: Arc::clone(&image), content: *content, bytes: OnceLock::new() };
         let mut files = HashMap::new();
-        let mut walk = Walk::new();
-        let mut total = 0;
-        while let Some(entry) = walk.next(image, cache).map_err(damaged)? {
+        let (mut walk, mut cache) = (Walk::new(), Cache::new(0));
+        let mut total = 0_u64;
+        while let Some(entry) = walk.next(&image.image, &mut cache).map_err(damaged)? {
             let Kind::File(content) = entry.kind else { continue };
             let path = format!("/{}", str::from_utf8(&entry.path).map_err(damaged)?);
-            let mut read = |content: &Content| {
-                // All of it stays in memory, and an image can say a lot in a few bytes.
-                let body = Bytes::from(image.read_all(cache, content, MOST - total).map_err(damaged)?);
-                total += body.len();
-                // In one image a place and a size are one content.
-                let tag = format!("{root}-{}-{}-{}", content.segment, content.offset, content.size);
-                Ok::<_, SiteError>((body, tag))
-            };
-            let (body, tag) = read(&content)?;
             let media_type = entry.media_type.as_deref().unwrap_or("application/octet-stream");
-            let file = File::new(media_type, body, &tag);
+            let file = File::new(media_type, stored(&content), &tag(&content));
             let mut file = file.map_err(|_| SiteError::MediaType(path.clone()))?;
+            total = total.saturating_add(content.size);
             for (encoding, content) in &entry.encodings {
                 let Some(coding) = coding(*encoding) else { continue };
-                let (body, tag) = read(content)?;
-                file = file.also(coding, body, &tag).map_err(damaged)?;
+                file = file.also(coding, stored(content), &tag(content)).map_err(damaged)?;
+                total = total.saturating_add(content.size);
+            }
+            // All of it may come to stay in memory, and an image can say a lot in a few bytes.
+            if total > MOST {
+                return Err(SiteError::Image(format!("its files have {total} bytes, and {MOST} are the most")));
             }
             // The name of an asset holds its content's hash: it never changes.
             let ready = if path.starts_with("/assets/") { file.immutable() } else { file };
@@ -111,6 +112,40 @@ impl Site {
         let mut page = self.files.get(MISSING)?.unconditional(method, request).map(sent);
         *page.status_mut() = StatusCode::NOT_FOUND;
         Some(page)
+    }
+}
+
+/// The image, and what is kept of it between one content and the next.
+#[derive(Debug)]
+struct Opened {
+    image: Image<Memory<Bytes>>,
+    cache: Mutex<Cache>,
+}
+
+/// A content in the image.
+#[derive(Debug)]
+struct Stored {
+    image: Arc<Opened>,
+    content: Content,
+    bytes: OnceLock<Bytes>,
+}
+
+impl paf::files::Content for Stored {
+    type Body = Whole;
+
+    fn len(&self) -> u64 {
+        self.content.size
+    }
+
+    /// All of it is decoded the first time. What was checked when the image was opened decodes; of what was not, the answer would be
+    /// shorter than it says, which breaks the connection off.
+    fn read(&self, range: Range<u64>) -> Whole {
+        let bytes = self.bytes.get_or_init(|| {
+            let mut cache = self.image.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+            self.image.image.read_all(&mut cache, &self.content, most).map(Bytes::from).unwrap_or_default()
+        });
+        paf::files::Content::read(bytes, range)
     }
 }
 
