@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::frames::{Flood, Meter, Own, PREFACE, RST_STREAM, Refusals, Scanner};
+use super::gather::Gathering;
 use crate::counters::count;
 use crate::http::Shared;
 use crate::http::limits::Refusal;
@@ -22,7 +23,7 @@ const GOAWAY: u8 = 7;
 
 #[derive(Debug)]
 pub(super) struct Framed<F> {
-    flow: F,
+    flow: Gathering<F>,
     peer: Peer,
     shared: Arc<Shared>,
     meter: Meter,
@@ -31,8 +32,8 @@ pub(super) struct Framed<F> {
     outward: Scanner,
 }
 
-impl<F> Framed<F> {
-    pub(super) fn new(flow: F, peer: Peer, shared: Arc<Shared>) -> Self {
+impl<F: AsyncWrite + Unpin> Framed<F> {
+    pub(super) fn new(flow: Gathering<F>, peer: Peer, shared: Arc<Shared>) -> Self {
         let meter = Meter::new(&shared.limits.http2, Instant::now());
         let (inward, outward) = (Scanner::new(PREFACE.len()), Scanner::new(0));
         Self { flow, peer, shared, meter, refusals: Refusals::default(), inward, outward }
@@ -93,7 +94,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         if this.outward.is_between() {
             let farewell = this.farewell(flood);
             if let Poll::Ready(Ok(_)) = Pin::new(&mut this.flow).poll_write(cx, &farewell) {
-                let _ = Pin::new(&mut this.flow).poll_flush(cx);
+                let _ = this.flow.poll_flush_all(cx);
             }
         }
         Poll::Ready(Err(io::Error::other("the client floods the connection")))

@@ -3,6 +3,7 @@
 mod executor;
 mod flow;
 mod frames;
+mod gather;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -28,6 +29,7 @@ use crate::counters::count;
 use executor::{Executor, Streams};
 use flow::Framed;
 pub(super) use frames::PREFACE;
+use gather::{Gathering, Valve};
 
 /// How long a client that was told to go may take to acknowledge it, once nothing of it is open.
 const GOING: Duration = Duration::from_secs(4);
@@ -38,7 +40,8 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let limits = &shared.limits;
     let peer = caller.peer;
     count(&shared.counters.http2);
-    let flow = Framed::new(flow, peer, Arc::clone(shared));
+    let valve = Valve::new();
+    let flow = Framed::new(Gathering::new(flow, valve.clone()), peer, Arc::clone(shared));
     let executor = Executor::default();
     let mut streams = Streams::new(executor.clone());
     let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
@@ -64,7 +67,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
             alarm.as_mut().reset(Instant::now() + GOING);
         }
         loop {
-            // Requests come out of the connection, answers out of the streams, and then the connection sends them.
+            // Requests come out of the connection, answers out of the streams, and then the connection sends them, and all that together.
             while {
                 if let Poll::Ready(end) = http.as_mut().poll(cx) {
                     if let Err(error) = end {
@@ -75,7 +78,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
                     }
                     return Poll::Ready(());
                 }
-                streams.poll(cx)
+                valve.again(streams.poll(cx))
             } {}
             ready!(alarm.as_mut().poll(cx));
             let now = Instant::now();
