@@ -3,7 +3,7 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::fault::Fault;
 use crate::kernel::{machine, say, threads};
@@ -122,12 +122,15 @@ struct Frame {
 
 #[unsafe(no_mangle)]
 extern "C" fn libos_exception(frame: &Frame, base: usize) -> ! {
-    static BEFORE: AtomicBool = AtomicBool::new(false);
+    const NONE: u8 = u8::MAX;
+    static BEFORE: AtomicU8 = AtomicU8::new(NONE);
     let vector = frame.vector as u8;
-    // A fault while one is told: there is nothing left to trust.
-    if BEFORE.swap(true, Ordering::Relaxed) {
-        machine().exit(Status::Fault(vector));
+    // A fault while one is told, as where the calls that led to it cannot be followed: there is nothing left to trust.
+    let before = BEFORE.load(Ordering::Relaxed);
+    if before != NONE {
+        machine().exit(Status::Fault(before));
     }
+    BEFORE.store(vector, Ordering::Relaxed);
     let address: usize;
     // SAFETY: it reads a register.
     unsafe { asm!("mov {}, cr2", out(reg) address, options(nomem, nostack, preserves_flags)) };
