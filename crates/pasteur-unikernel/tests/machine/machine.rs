@@ -36,6 +36,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) cards: Vec<String>,
     /// Whether there is a source of entropy.
     pub(crate) entropy: bool,
+    /// Where QEMU takes commands.
+    pub(crate) monitor: Option<PathBuf>,
 }
 
 impl Setup<'_> {
@@ -52,6 +54,7 @@ impl Setup<'_> {
             serials: true,
             cards: vec![String::from("user")],
             entropy: true,
+            monitor: None,
         }
     }
 
@@ -90,6 +93,9 @@ impl Setup<'_> {
             let to = to.take_if(|_| net.starts_with("user")).unwrap_or_default();
             qemu.args(["-netdev", &format!("{net},id=net{index}{to}")]);
             qemu.args(["-device", &format!("virtio-net-{bus},netdev=net{index},mac=52:54:00:00:00:{index:02x}")]);
+        }
+        if let Some(monitor) = &self.monitor {
+            qemu.args(["-qmp", &format!("unix:{},server=on,wait=off", monitor.display())]);
         }
         qemu.arg("-kernel").arg(image());
         let mut machine = Machine::of(qemu, public, admin);

@@ -1,8 +1,12 @@
-//! Loss of power. The disk is this process's, so that what the machine did not flush is dropped, kept or torn when QEMU is killed:
-//! at random moments of a load of creates, deletes, claims and burnings, and of the start.
+//! Loss of power, and faults. The disk is this process's, so that what the machine did not flush is dropped, kept or torn when QEMU is
+//! killed: at random moments of a load of creates, deletes, claims and burnings, and of the start. A fault is a non-maskable interrupt, which
+//! ends the machine as any exception does, wherever its processor is.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use device::Timestamp;
@@ -16,6 +20,7 @@ use crate::machine::{Machine, Setup};
 use crate::nbd;
 
 const ROUNDS: u64 = 50;
+const FAULTS: u64 = 10;
 const CLIENTS: u64 = 4;
 /// How many pastes a client leaves alone.
 const LEFT: usize = 40;
@@ -40,8 +45,8 @@ impl Client {
         }
     }
 
-    /// Makes pastes, and ends some, until there is no answer.
-    fn load(&mut self, over: &AtomicBool) {
+    /// Makes pastes, and ends some, until there is no answer; counts what was answered.
+    fn load(&mut self, over: &AtomicBool, answered: &AtomicU64) {
         while !over.load(Ordering::Relaxed) {
             let there: Vec<_> = (0..self.pastes.len()).filter(|index| self.pastes[*index].is_there()).collect();
             let done = if there.len() > LEFT || (!there.is_empty() && split_mix(&mut self.seed).is_multiple_of(3)) {
@@ -57,6 +62,7 @@ impl Client {
             if done.is_none() {
                 return;
             }
+            answered.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -81,43 +87,103 @@ fn audit(disk: &SimBlock) -> u64 {
     runtime.block_on(store.audit()).unwrap().pastes
 }
 
-#[test]
-fn needs_qemu_the_power_goes_fifty_times() {
+fn seed() -> u64 {
     let seed = std::env::var("PASTEUR_POWER_SEED").ok().map_or_else(
         || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
         |seed| seed.parse().unwrap(),
     );
     eprintln!("PASTEUR_POWER_SEED={seed} begins with the same choices");
-    let mut seed = seed;
-    let folder = tempfile::tempdir().unwrap();
-    let disk = SimBlock::fixed(vec![0; 64 << 20]);
-    let words = nbd::disk(folder.path(), disk.clone());
-    let setup = Setup { disks: vec![("store", words)], ..Setup::new(folder.path()) }.words("--create-rate 0");
-    let mut clients: Vec<_> = (0..CLIENTS)
-        .map(|_| Client { seed: split_mix(&mut seed), pastes: Vec::new(), touched: Vec::new(), to: Connection::new(0) })
-        .collect();
-    for round in 0..ROUNDS {
-        if split_mix(&mut seed).is_multiple_of(4) {
-            let machine = setup.start();
-            std::thread::sleep(Duration::from_millis(split_mix(&mut seed) % 300));
-            cut(&disk, machine, &mut seed);
+    seed
+}
+
+/// A machine whose disk is this process's.
+fn setup<'a>(folder: &Path, disk: &SimBlock) -> Setup<'a> {
+    let disks = vec![("store", nbd::disk(folder, disk.clone()))];
+    Setup { disks, ..Setup::new(folder) }.words("--create-rate 0")
+}
+
+#[test]
+fn needs_qemu_the_power_goes_fifty_times() {
+    let (folder, disk, mut seed) = (tempfile::tempdir().unwrap(), SimBlock::fixed(vec![0; 64 << 20]), seed());
+    let setup = setup(folder.path(), &disk);
+    survives(
+        &setup,
+        &disk,
+        ROUNDS,
+        &mut seed,
+        |machine, seed| cut(&disk, machine, seed),
+        |seed| {
+            if split_mix(seed).is_multiple_of(4) {
+                let machine = setup.start();
+                std::thread::sleep(Duration::from_millis(split_mix(seed) % 300));
+                cut(&disk, machine, seed);
+            }
+        },
+    );
+}
+
+#[test]
+fn needs_qemu_faults_lose_nothing_that_was_answered() {
+    let (folder, disk, mut seed) = (tempfile::tempdir().unwrap(), SimBlock::fixed(vec![0; 64 << 20]), seed());
+    let monitor = folder.path().join("monitor");
+    let setup = Setup { monitor: Some(monitor.clone()), ..setup(folder.path(), &disk) };
+    let fault = |mut machine: Machine, _: &mut u64| {
+        let mut monitor = BufReader::new(UnixStream::connect(&monitor).unwrap());
+        // QEMU greets, and answers each command.
+        for (command, answer) in [("qmp_capabilities", "QMP"), ("inject-nmi", "return")] {
+            let mut said = String::new();
+            monitor.read_line(&mut said).unwrap();
+            assert!(said.contains(answer), "{said}");
+            writeln!(monitor.get_mut(), "{{\"execute\": \"{command}\"}}").unwrap();
         }
+        let mut said = String::new();
+        // It may be gone before it has answered.
+        let _ = monitor.read_line(&mut said);
+        assert!(!said.contains("error"), "{said}");
+        assert_eq!(machine.ended(), 64 + 2, "{}", machine.said());
+        assert!(machine.said().contains("libos: non-maskable interrupt, at 0x"), "{}", machine.said());
+    };
+    survives(&setup, &disk, FAULTS, &mut seed, fault, |_| {});
+}
+
+/// Starts the machine again and again, each time after something was done and until it is ended in the middle of a load: what was
+/// answered is there, or not, as it was answered.
+fn survives(
+    setup: &Setup<'_>,
+    disk: &SimBlock,
+    rounds: u64,
+    seed: &mut u64,
+    end: impl Fn(Machine, &mut u64),
+    before: impl Fn(&mut u64),
+) {
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| Client { seed: split_mix(seed), pastes: Vec::new(), touched: Vec::new(), to: Connection::new(0) })
+        .collect();
+    for round in 0..rounds {
+        before(seed);
         let machine = setup.boot();
         each(&mut clients, |client| {
             client.to = Connection::new(machine.public);
             client.check();
         });
-        let over = AtomicBool::new(false);
+        let (over, answered) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|scope| {
-            let loads: Vec<_> = clients.iter_mut().map(|client| scope.spawn(|| client.load(&over))).collect();
-            std::thread::sleep(Duration::from_millis(20 + split_mix(&mut seed) % 600));
-            let early = loads.iter().any(std::thread::ScopedJoinHandle::is_finished);
+            let loads: Vec<_> =
+                clients.iter_mut().map(|client| scope.spawn(|| client.load(&over, &answered))).collect();
+            let load = 1 + split_mix(seed) % 60;
+            let mut early = false;
+            while !early && answered.load(Ordering::Relaxed) < load {
+                std::thread::sleep(Duration::from_millis(1));
+                early = loads.iter().any(std::thread::ScopedJoinHandle::is_finished);
+            }
+            std::thread::sleep(Duration::from_millis(split_mix(seed) % 10));
+            early |= loads.iter().any(std::thread::ScopedJoinHandle::is_finished);
             assert!(!early, "round {round}: no answer, and the power was there: {}", machine.said());
-            cut(&disk, machine, &mut seed);
+            end(machine, seed);
             over.store(true, Ordering::Relaxed);
         });
         let there = clients.iter().flat_map(|client| &client.pastes).filter(|paste| paste.is_there()).count();
-        assert!(audit(&disk) >= there as u64, "round {round}");
+        assert!(audit(disk) >= there as u64, "round {round}");
     }
     let machine = setup.boot();
     each(&mut clients, |client| {
@@ -128,7 +194,11 @@ fn needs_qemu_the_power_goes_fifty_times() {
     let all: Vec<_> = clients.iter().flat_map(|client| &client.pastes).collect();
     let there = all.iter().filter(|paste| paste.is_there()).count();
     eprintln!("{} pastes were answered, and {there} are there", all.len());
-    assert!(all.len() > 100 && there > 0 && there < all.len(), "a load of {}, {there} of them there", all.len());
+    assert!(
+        all.len() as u64 > rounds && there > 0 && there < all.len(),
+        "a load of {}, {there} of them there",
+        all.len()
+    );
     machine.stop();
 }
 
