@@ -118,7 +118,8 @@ pub struct Limits {
     pub half_open: usize,
     /// Complete connections of a listener that wait to be accepted; more are not answered.
     pub backlog: usize,
-    /// Bytes of a flow that are received ahead.
+    /// Bytes of a flow that are received ahead. So much, and of [`Limits::send`], is under way at once: over 50 ms there and back, 64 KiB are
+    /// 10 Mbit a second.
     pub receive: usize,
     /// Bytes of a flow that are written ahead, and kept until they are acknowledged.
     pub send: usize,
