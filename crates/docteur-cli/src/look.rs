@@ -80,7 +80,7 @@ pub(crate) fn info(path: &Path, json: bool) -> Result<ExitCode> {
         writeln!(out, "{key:15} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
     }
     for (key, value) in &metadata.0 {
-        writeln!(out, "{:15} {}", lossy(key), shown(value))?;
+        writeln!(out, "{:15} {}", shown(key), shown(value))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -101,7 +101,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Box::new(tree)
     } else if is_git {
         let revision = arguments.revision.as_deref().unwrap_or("HEAD");
-        let tree = Git::open(&arguments.source, revision, &taken)?;
+        let tree = Git::open(&arguments.source, revision, &taken).map_err(|error| match &arguments.revision {
+            // Nobody said that it is to be a repository.
+            None => {
+                anyhow::anyhow!("{error}; with --folder it is packed as a folder, .git with all that it has included")
+            }
+            Some(_) => error.into(),
+        })?;
         options.metadata = tree.metadata().clone();
         Box::new(tree)
     } else {

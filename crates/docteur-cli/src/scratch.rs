@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -28,14 +29,21 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// A new file beside `place`, to be put there when it is whole; with its path.
+    /// A new file beside `place`, to be put there when it is whole; with its path. What is there may be secret: its mode is the new one's.
     pub(crate) fn beside(&self, place: &Path) -> Result<(File, PathBuf)> {
         let mut path = place.to_path_buf().into_os_string();
         path.push(format!(".{}.part", std::process::id()));
         let path = PathBuf::from(path);
         let mut paths = locked(&self.0);
-        let file = File::create_new(&path).with_context(|| place.display().to_string())?;
+        let told = || place.display().to_string();
+        let replaced = fs::metadata(place).ok().map(|old| old.permissions().mode() & 0o777);
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(replaced.map_or(0o666, |_| 0o600));
+        let file = options.open(&path).with_context(told)?;
         paths.push(path.clone());
+        if let Some(mode) = replaced {
+            file.set_permissions(fs::Permissions::from_mode(mode)).with_context(told)?;
+        }
         Ok((file, path))
     }
 

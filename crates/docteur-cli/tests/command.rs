@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -250,4 +250,34 @@ fn an_image_is_the_same_everywhere() {
     let (code, _, told) = run(place, &["extract", "other", "b", "--trusted"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(first == make("", "b", "third", "2", &[]));
+}
+
+#[test]
+fn a_secret_image_stays_secret_when_it_is_made_again() {
+    let place = tempfile::tempdir().unwrap();
+    let (place, image) = (place.path(), place.path().join("image"));
+    fs::create_dir(place.join("folder")).unwrap();
+    for mode in [0o600, 0o640] {
+        assert_eq!(run(place, &["make", "folder", "image"]).0, Some(0));
+        fs::set_permissions(&image, fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(place.join("folder/more"), mode.to_string()).unwrap();
+        assert_eq!(run(place, &["make", "folder", "image"]).0, Some(0));
+        assert_eq!(fs::metadata(&image).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn a_folder_that_was_there_stays_its_owners() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir_all(place.join("folder/in")).unwrap();
+    fs::set_permissions(place.join("folder"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::create_dir(place.join("mine")).unwrap();
+    fs::set_permissions(place.join("mine"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(run(place, &["make", "folder", "image"]).0, Some(0));
+    for (folder, mode) in [("mine", 0o700), ("made", 0o777)] {
+        assert_eq!(run(place, &["extract", "image", folder]).0, Some(0));
+        assert!(place.join(folder).join("in").is_dir());
+        assert_eq!(fs::metadata(place.join(folder)).unwrap().permissions().mode() & 0o777, mode, "{folder}");
+    }
 }

@@ -143,3 +143,52 @@ fn needs_git_the_command_takes_a_repository() {
     let (done, told) = run(&["make".as_ref(), place.path().as_os_str(), image, "-b".as_ref(), "v1".as_ref()]);
     assert!(!done && told.contains("repository"), "{told}");
 }
+
+#[test]
+fn needs_git_a_commit_is_what_its_id_says() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    let nodes = |tree: &Git| (nodes(tree), tree.metadata().clone());
+    let before = nodes(&Git::open(&repository, "main", &GitOptions::default()).unwrap());
+    git(&repository, &["replace", "main", "v1^{commit}"]);
+    assert_ne!(line(&repository, &["rev-parse", "main^{tree}"]), text(&before.1, "git.tree"), "git takes the other");
+    assert!(nodes(&Git::open(&repository, "main", &GitOptions::default()).unwrap()) == before);
+}
+
+fn text(metadata: &docteur::Metadata, key: &str) -> String {
+    String::from_utf8_lossy(&metadata.0[key.as_bytes()]).into_owned()
+}
+
+/// Packed as a folder, its `.git` would be published, with the passwords that may be in there.
+#[test]
+fn needs_git_a_repository_that_cannot_be_opened_is_no_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let image = place.path().join("image");
+    for spoil in ["rm .git/HEAD", "echo '[bro ken' >> .git/config", "rm -r .git && echo 'gitdir: /nowhere' > .git"] {
+        let repository = place.path().join("repository");
+        fs::create_dir(&repository).unwrap();
+        git(&repository, &["init", "-q"]);
+        assert!(Command::new("sh").current_dir(&repository).args(["-ec", spoil]).status().unwrap().success());
+        let make =
+            |more: &[&str]| Command::new(DOCTEUR).arg("make").args([&repository, &image]).args(more).output().unwrap();
+        let out = make(&[]);
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && told.contains("--folder"), "{spoil}: {told}");
+        assert!(!image.exists(), "{spoil}");
+        assert!(make(&["--folder"]).status.success(), "{spoil}");
+        fs::remove_file(&image).unwrap();
+        fs::remove_dir_all(repository).unwrap();
+    }
+}
+
+#[test]
+fn needs_git_what_a_stranger_named_moves_no_cursor() {
+    let place = tempfile::tempdir().unwrap();
+    let (repository, image) = (history(place.path(), "sha1"), place.path().join("image"));
+    let commit = line(&repository, &["rev-parse", "main"]);
+    git(&repository, &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},a\u{1b}[31mb")]);
+    git(&repository, &["commit", "-qm", "a submodule"]);
+    assert!(Command::new(DOCTEUR).arg("make").args([&repository, &image]).status().unwrap().success());
+    let info = String::from_utf8(Command::new(DOCTEUR).arg("info").arg(&image).output().unwrap().stdout).unwrap();
+    assert!(info.contains("git.submodule.a\\u{1b}[31mb") && !info.contains('\u{1b}'), "{info:?}");
+}

@@ -51,8 +51,8 @@ struct Todo {
     entry: Entry,
 }
 
-/// Unpacks `image` into `folder`, which has to be empty or not to exist, as far as `trust` goes. `progress` is told bytes as they are
-/// written.
+/// Unpacks `image` into `folder`, which has to be empty or not to exist, as far as `trust` goes. One that is there stays as it is: its mode,
+/// time and attributes are its owner's, not the image's. `progress` is told bytes as they are written.
 ///
 /// # Errors
 /// If the image is damaged or has more than it may, or something cannot be written. What was written until then stays.
@@ -69,14 +69,15 @@ pub fn extract<S: Source<Error = io::Error>>(
     }
     let mut done = Extracted::default();
     let mut cache = Cache::new(8 << 20);
-    match fs::create_dir(folder) {
+    let is_ours = match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if fs::read_dir(folder).map_err(Error::io(folder))?.next().is_some() {
                 return Err(Error::Io(folder.to_path_buf(), io::ErrorKind::DirectoryNotEmpty.into()));
             }
+            false
         }
-        made => made.map_err(Error::io(folder))?,
-    }
+        made => made.map_err(Error::io(folder)).map(|()| true)?,
+    };
     let (mut folders, mut files, mut links) = (Vec::new(), Vec::new(), Vec::new());
     let (mut walk, mut open) = (Walk::new(), Folders::default());
     while let Some(entry) = walk.next(image, &mut cache)? {
@@ -86,6 +87,7 @@ pub fn extract<S: Source<Error = io::Error>>(
         }
         done.entries += 1;
         match &entry.kind {
+            Kind::Directory if entry.path.is_empty() && !is_ours => {}
             Kind::Directory => {
                 let place = place(folder, &entry.path);
                 if !entry.path.is_empty() {

@@ -71,10 +71,11 @@ pub struct Git {
 }
 
 impl Git {
-    /// Whether `path` is a repository: one with a work tree, or a bare one.
+    /// Whether `path` is a repository, or says that it is one: a bare one that can be opened, or a folder with a `.git`, even one that is
+    /// damaged or of a kind that is not known here.
     #[must_use]
     pub fn is_repository(path: &Path) -> bool {
-        gix::open_opts(path, options()).is_ok()
+        path.join(".git").symlink_metadata().is_ok() || gix::open_opts(path, options()).is_ok()
     }
 
     /// Looks at `revision` of the repository at `path`: a branch, a tag, a commit, or what else `git rev-parse` takes. It may name a tree,
@@ -194,9 +195,12 @@ fn of_thread(repository: &gix::ThreadSafeRepository) -> gix::Repository {
     repository
 }
 
+/// A commit is what its id says, whatever the repository would put in its place (`git replace`).
+const NO_REPLACEMENTS: &str = "core.useReplaceRefs=false";
+
 /// Nothing but the repository itself decides.
 fn options() -> gix::open::Options {
-    gix::open::Options::isolated()
+    gix::open::Options::isolated().config_overrides([NO_REPLACEMENTS])
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -132,7 +132,7 @@ impl<'a> Fetcher<'a> {
                 }
             }
         }
-        let options = super::options().config_overrides([ALLOCATED]);
+        let options = super::options().config_overrides([ALLOCATED, super::NO_REPLACEMENTS]);
         ThreadSafeRepository::open_opts(&path, options).map_err(|error| failed(&error.to_string()))
     }
 }
