@@ -1,13 +1,15 @@
 //! Clients that count: each answer is read to its end and looked at.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use api::Token;
+use socket2::{Domain, Socket, Type};
 
 use super::guest::Guest;
 use crate::bench::paste;
@@ -18,6 +20,9 @@ pub(super) const CLIENTS: usize = 256;
 const EACH: usize = 20;
 /// How long a client waits for an answer before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where clients connect from.
+const PORTS: Range<u16> = 40_000..60_000;
 
 /// What all clients together came to.
 pub(super) struct Done {
@@ -66,12 +71,30 @@ pub(super) fn read(address: &str, id: &str, token: &Token) -> Result<Vec<u8>> {
     ask(&mut None, address, &paste::request(id, token, "close"))
 }
 
+/// A connection from a port that no other has had for long. Those that the system chooses are the same for different places, and QEMU's
+/// network shows the machine only them: two connections would have one pair of ends.
+fn connect(address: &str) -> Result<TcpStream> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let to: SocketAddr = address.parse()?;
+    for _ in 0..PORTS.len() {
+        let port = PORTS.start + NEXT.fetch_add(1, Relaxed) % (PORTS.end - PORTS.start);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        // Another program may have it.
+        if socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).is_ok() {
+            socket.connect(&to.into())?;
+            return Ok(socket.into());
+        }
+    }
+    bail!("no port is free")
+}
+
 /// The body of an answer; a connection is opened where there is none.
 fn ask(flow: &mut Option<BufReader<TcpStream>>, address: &str, request: &str) -> Result<Vec<u8>> {
     let flow = match flow {
         Some(flow) => flow,
         None => {
-            let stream = TcpStream::connect(address)?;
+            let stream = connect(address)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             flow.insert(BufReader::with_capacity(64 << 10, stream))
         }
