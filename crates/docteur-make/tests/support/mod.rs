@@ -1,6 +1,7 @@
 //! Trees in memory, and text to fill them with.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod crafted;
 pub(crate) mod repository;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,25 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use docteur::{Attribute, Time};
+use docteur::{Attribute, Source, Time};
 use docteur_make::{Node, NodeKind, Options, Tree, make};
+
+/// An image in memory, read as files are.
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
+
+impl Source for Bytes<'_> {
+    type Error = io::Error;
+
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let from = self.0.get(offset as usize..).and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InMemory {
