@@ -5,11 +5,12 @@ mod support;
 
 use std::convert::Infallible;
 
-use docteur::layout::{Head, ROOTED, RecordWriter, SUPERBLOCK, Stored, Superblock};
-use docteur::{Cache, Codec, Content, Defect, Entry, Error, Image, Kind, Limits, Memory, Time, Walk};
-use docteur_make::{Options, Trust};
+use docteur::layout::{ROOTED, SUPERBLOCK, Stored};
+use docteur::{Cache, Codec, Content, Defect, Encoding, Entry, Error, Image, Kind, Limits, Memory, Walk};
+use docteur_make::{Change, Options, Trust};
 use sha2::{Digest, Sha256};
-use support::{build, small};
+use support::crafted::{Block, crafted, crafted_of, entry, of_blocks};
+use support::{Bytes, InMemory, build, file, small};
 
 fn check(bytes: &[u8]) -> Result<[u8; 32], Error<Infallible>> {
     let image = Image::open(Memory(bytes), &Limits::default())?;
@@ -88,42 +89,44 @@ fn a_superblock_that_lies_under_a_right_root_is_refused() {
     }
 }
 
-/// An image of given records and one segment, all hashes right.
-fn crafted(entries: &[Entry], bytes: u64, segment: &[u8]) -> Vec<u8> {
-    crafted_of(entries, bytes, Stored::of(Codec::Stored, segment, segment.len()), segment)
-}
-
-/// The same with a segment of which anything can be said.
-fn crafted_of(entries: &[Entry], bytes: u64, said: Stored, segment: &[u8]) -> Vec<u8> {
-    let mut records = RecordWriter::default();
-    entries.iter().for_each(|entry| records.push(entry));
-    let stored = |bytes: &[u8]| Stored::of(Codec::Stored, bytes, bytes.len());
-    let mut table = Vec::new();
-    said.write_segment(&mut table);
-    let mut superblock = Superblock {
-        entries: entries.len() as u64,
-        bytes,
-        base: stored(b""),
-        segments: 1,
-        segments_stored: segment.len() as u64,
-        segment_max: said.len,
-        blocks_stored: records.bytes().len() as u64,
-        block_max: records.bytes().len() as u32,
-        metadata: stored(b""),
-        head: stored(b""),
+#[test]
+fn a_head_whose_paths_would_fill_the_memory_is_refused_before_they_are_made() {
+    let folders = [&[b'a'; 255][..]; 15].join(&b"/"[..]);
+    let path = |n: u32| if n == 0 { Vec::new() } else { [&folders[..], format!("/{n:06}").as_bytes()].concat() };
+    let of = |bytes: &[u8], count| {
+        let piece = Stored::of(Codec::Stored, bytes, bytes.len());
+        let block = |n| Block { piece, bytes: bytes.to_vec(), entries: 1, first: path(n) };
+        of_blocks(&(0..count).map(block).collect::<Vec<_>>())
     };
-    let mut head = Head::default();
-    head.push_block(stored(records.bytes()), entries.len() as u32, b"");
-    head.push_page(Sha256::digest(&table).into(), superblock.segments_at());
-    let head = head.write(superblock.pages_at());
-    superblock.head = stored(&head);
-    [&superblock.write().0[..], segment, &table, records.bytes(), &head].concat()
+    let bomb = of(b"12345", 20_000);
+    assert!(bomb.len() < 250_000, "{}", bomb.len());
+    let refused = check(&bomb);
+    assert!(matches!(refused, Err(Error::Memory { needed, .. }) if needed > 20_000 * 3_800), "{refused:?}");
+    // It is the paths that are too many, not the blocks.
+    assert!(Image::open(Memory(&bomb), &Limits::default().memory(128 << 20)).is_ok());
+    // Nor is there a block of nothing, or of less than its records take.
+    for bytes in [&b""[..], b"1234"] {
+        assert!(matches!(check(&of(bytes, 10)), Err(Error::Image { defect: Defect::Head, .. })), "{bytes:?}");
+    }
 }
 
-fn entry(path: &[u8], kind: Kind) -> Entry {
-    let (attributes, encodings) = (Vec::new(), Vec::new());
-    let modified = Time::default();
-    Entry { path: path.to_vec(), kind, mode: 0o755, modified, attributes, link: None, media_type: None, encodings }
+#[test]
+fn what_opening_takes_is_known_to_the_byte() {
+    let mut tree = InMemory::default();
+    (0..2_000).for_each(|n| tree.add(file(format!("{n:0100}").as_bytes()), Vec::new()));
+    let image = build(&tree, &Options { level: 1, ..Options::default() });
+    let open = |memory| Image::open(Memory(&image), &Limits::default().memory(memory));
+    let needed = |memory| match open(memory) {
+        Err(Error::Memory { needed, limit }) if limit == memory => needed,
+        other => panic!("{:?}", other.map(|image| image.root())),
+    };
+    let without_paths = needed(0);
+    let all = needed(without_paths);
+    assert_eq!(needed(all - 1), all);
+    let opened = open(all).unwrap();
+    let paths: usize = (0..opened.head().blocks().len()).map(|n| opened.head().path(n).len()).sum();
+    assert!(paths > 0);
+    assert_eq!(all - without_paths, paths as u64);
 }
 
 fn a_file(size: u64, segment: u32, offset: u32) -> Entry {
@@ -207,6 +210,29 @@ fn hard_links_to_different_bytes_are_refused() {
         let docteur_make::Error::Image(Error::Image { defect, .. }) = refused else { panic!("{refused}") };
         assert_eq!(defect, Defect::Link);
     }
+}
+
+#[test]
+fn encodings_of_something_else_are_a_difference() {
+    let page = |bytes: &[u8], encodings: &[(Encoding, u32)]| {
+        let content = |offset| Content { size: 4, segment: 0, offset };
+        let encodings = encodings.iter().map(|(which, offset)| (*which, content(*offset))).collect();
+        crafted(&[entry(b"", Kind::Directory), Entry { encodings, ..entry(b"page", Kind::File(content(0))) }], 4, bytes)
+    };
+    let differences = |a: &[u8], b: &[u8]| {
+        let (a, b) = (Image::open(Bytes(a), &Limits::default()), Image::open(Bytes(b), &Limits::default()));
+        let mut found = Vec::new();
+        docteur_make::diff(&a.unwrap(), &b.unwrap(), |change| found.push(change)).unwrap();
+        found
+    };
+    let a = page(b"goodGOODmore", &[(Encoding::Gzip, 4)]);
+    // The same bytes in another place are no difference.
+    assert_eq!(differences(&a, &page(b"good....GOOD", &[(Encoding::Gzip, 8)])), []);
+    let changed = [Change::Changed(b"page".to_vec(), vec!["encodings"])];
+    assert_eq!(differences(&a, &page(b"goodEVILmore", &[(Encoding::Gzip, 4)])), changed);
+    assert_eq!(differences(&a, &page(b"goodGOODmore", &[(Encoding::Zstd, 4)])), changed);
+    assert_eq!(differences(&a, &page(b"goodGOODmore", &[(Encoding::Zstd, 4), (Encoding::Gzip, 4)])), changed);
+    assert_eq!(differences(&a, &page(b"goodGOODmore", &[])), changed);
 }
 
 #[test]

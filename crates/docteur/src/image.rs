@@ -23,8 +23,9 @@ pub struct Image<S> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most bytes of memory that the image may need to be read with the smallest cache: base, head, and the
-    /// largest segment and index block. It is checked before anything of the image is allocated.
+    /// The most bytes of memory that the image may need to be read with the smallest cache: base, head with the first path of each index
+    /// block, and the largest segment and index block. It is checked before anything of that is allocated: by what the superblock says, and
+    /// for the paths, by the head, once it is known that there is room for this.
     pub memory: u64,
 }
 
@@ -80,7 +81,12 @@ impl<S: Source> Image<S> {
         }
         let opened = Self { source, superblock, root, head: Head::default(), is_checked };
         let head = opened.piece(&superblock.head, superblock.head_at())?;
-        let head = Head::read(&head, &superblock).ok_or(image(Defect::Head, superblock.head_at()))?;
+        let malformed = || image(Defect::Head, superblock.head_at());
+        let needed = needed.saturating_add(Head::paths_len(&head).ok_or_else(malformed)?);
+        if needed > limits.memory {
+            return Err(Error::Memory { needed, limit: limits.memory });
+        }
+        let head = Head::read(&head, &superblock).ok_or_else(malformed)?;
         Ok(Self { head, ..opened })
     }
 
@@ -322,7 +328,7 @@ pub(crate) fn image<E>(defect: Defect, at: u64) -> Error<E> {
     Error::Image { defect, at }
 }
 
-/// Bytes needed to read an image with the smallest cache.
+/// Bytes needed to read an image with the smallest cache, but for the first paths of its index blocks.
 fn memory(superblock: &Superblock) -> u64 {
     let twice = |len: u32| 2 * u64::from(len);
     let base = u64::from(superblock.base.len) + u64::from(superblock.base.stored);

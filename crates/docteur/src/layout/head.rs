@@ -6,6 +6,11 @@ use core::cmp::Ordering;
 use super::wire::{Cursor, put_string, put_varint};
 use super::{Codec, MAX_PATH, PAGE, SEGMENT, Stored, Superblock, is_path, names, order};
 
+/// The least bytes that a block takes in the head.
+const BLOCK: usize = 38;
+/// The least bytes that a record takes in its block.
+const RECORD: u64 = 5;
+
 /// A block of the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -113,13 +118,33 @@ impl Head {
         out
     }
 
-    /// Reads a head that has to agree with its superblock.
+    /// How many bytes the blocks' first paths of a head have, which [`Head::read`] allocates beside what the head's length bounds. Few bytes
+    /// can stand for many, since a path shares what it begins with. `None` if the head is malformed.
+    #[must_use]
+    pub fn paths_len(bytes: &[u8]) -> Option<u64> {
+        let mut fields = Cursor::new(bytes, 0);
+        let mut sum = 0;
+        for _ in 0..fields.bounded(bytes.len() / BLOCK)? {
+            fields.byte()?;
+            for _ in 0..3 {
+                fields.varint_u32()?;
+            }
+            fields.array::<32>()?;
+            let shared = fields.bounded(MAX_PATH)?;
+            // As many as a head has bytes, of two lengths at most: no overflow.
+            sum += (shared + fields.string(MAX_PATH)?.len()) as u64;
+        }
+        Some(sum)
+    }
+
+    /// Reads a head that has to agree with its superblock. Beside the first paths ([`Head::paths_len`]) it takes up to twice the memory of
+    /// `bytes`.
     #[must_use]
     pub fn read(bytes: &[u8], superblock: &Superblock) -> Option<Self> {
         let mut fields = Cursor::new(bytes, 0);
         let mut head = Self::default();
-        // A block takes more than 36 bytes here.
-        let count = fields.bounded(bytes.len() / 36)?;
+        head.paths.reserve_exact(usize::try_from(Self::paths_len(bytes)?).ok()?);
+        let count = fields.bounded(bytes.len() / BLOCK)?;
         head.blocks.reserve_exact(count);
         let (mut at, mut first) = (superblock.blocks_at(), 0_u64);
         for n in 0..count {
@@ -133,7 +158,8 @@ impl Head {
             head.paths.extend_from_slice(fields.string(MAX_PATH)?);
             let (last, path) = (head.paths.get(before..start)?, head.paths.get(start..)?);
             let ordered = if n == 0 { path.is_empty() } else { order(last, path) == Ordering::Less };
-            if !ordered || !is_path(path) || !stored.is_sound() || stored.len > superblock.block_max || entries == 0 {
+            let holds = entries > 0 && u64::from(entries) * RECORD <= u64::from(stored.len);
+            if !ordered || !is_path(path) || !stored.is_sound() || stored.len > superblock.block_max || !holds {
                 return None;
             }
             head.blocks.push(Block { stored, at, first, entries, end: head.paths.len() });
