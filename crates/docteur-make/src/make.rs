@@ -12,7 +12,7 @@ use crate::everything::Everything;
 use crate::index::{self, Index};
 use crate::pack::{Packed, classes, one_class, pack};
 use crate::survey::{Survey, survey};
-use crate::{Error, Node, NodeKind, Options, Times, Tree, arrange, base, media_type, parallel, reuse};
+use crate::{Error, Node, NodeKind, Options, Profile, Times, Tree, arrange, base, media_type, parallel, reuse};
 
 /// Input below this gets no base: a base would be most of the image.
 const ENOUGH: u64 = 16 << 20;
@@ -57,8 +57,9 @@ pub fn make(
 }
 
 /// Builds an image as [`make`] does, out of what an older image has already: its base, and its segments of which at least three quarters
-/// are still wanted. So what did not change is not compressed again; it is decoded once, to know it. The image is somewhat larger than one
-/// that is made anew, and a function of the tree, the options and the older image.
+/// are still wanted, unless they are longer than both 8 MiB and what the options say. So what did not change is not compressed again; it is
+/// decoded once, to know it. The image is somewhat larger than one that is made anew, and a function of the tree, the options and the older
+/// image.
 ///
 /// # Errors
 /// As [`make`]; [`Error::Image`] if the older image is damaged where it is read.
@@ -83,8 +84,10 @@ fn build<S: Source<Error = std::io::Error>>(
 ) -> Result<Made, Error> {
     let mut options = options.checked();
     if let Some(old) = old {
-        // A segment that is taken over must not be longer than those of which a long file has many.
-        options.segment = options.segment.max(old.superblock().segment_max);
+        // A segment that is taken over must not be longer than those of which a long file has many. Each thread has one in memory, so an
+        // older image may ask for no more than a profile does.
+        let longest = Options::profile(Profile::Max).segment;
+        options.segment = options.segment.max(old.superblock().segment_max.min(longest));
     }
     let mut all = Everything::sorted(tree)?;
     if options.web {

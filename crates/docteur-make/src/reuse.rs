@@ -27,8 +27,8 @@ pub(crate) struct Reuse {
 /// Finds what an older image has of what was surveyed.
 pub(crate) fn reuse<S: Source<Error = io::Error>>(old: &Image<S>, survey: &Survey) -> Result<Reuse, Error> {
     let mut cache = Cache::new(2 * survey.segment);
-    let found = found(old, &mut cache, survey)?;
     let pieces = (0..old.superblock().segments).map(|n| old.segment(&mut cache, n)).collect::<Result<Vec<_>, _>>()?;
+    let found = found(old, &mut cache, survey, &pieces)?;
     let full = u64::from(old.superblock().segment_max);
     // How much of each segment is wanted, and whether a content goes on in the next.
     let mut used = vec![(0_u64, false); pieces.len()];
@@ -84,11 +84,13 @@ pub(crate) fn text(base: &Stored, stored: &[u8]) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Contents of the older image that are wanted, and which of the uniques each is. No more of it is decoded than has a wanted length.
+/// Contents of the older image that are wanted, and which of the uniques each is. No more of it is decoded than has a wanted length, and
+/// nothing twice: of contents that overlap, which no maker writes, one is looked at.
 fn found<S: Source<Error = io::Error>>(
     old: &Image<S>,
     cache: &mut Cache,
     survey: &Survey,
+    pieces: &[(Stored, u64)],
 ) -> Result<Vec<(Content, usize)>, Error> {
     let (uniques, segment) = (&survey.uniques, survey.segment);
     let full = u64::from(old.superblock().segment_max);
@@ -101,7 +103,8 @@ fn found<S: Source<Error = io::Error>>(
         for content in entry.encodings.iter().map(|(_, content)| content).chain([&content]) {
             // A content that spans segments is of use only where these are as long as ours.
             let spans = u64::from(content.offset).saturating_add(content.size) > full;
-            if sizes.contains(&content.size) && (!spans || full == segment as u64) {
+            let too_long = pieces.get(content.segment as usize).is_some_and(|(piece, _)| piece.len as usize > segment);
+            if sizes.contains(&content.size) && !too_long && (!spans || full == segment as u64) {
                 contents.insert((content.segment, content.offset, content.size));
             }
         }
@@ -109,8 +112,13 @@ fn found<S: Source<Error = io::Error>>(
     let digest = |pieces: &[[u8; 32]]| <[u8; 32]>::from(Sha256::digest(pieces.as_flattened()));
     let mut wanted: HashMap<_, usize> =
         uniques.iter().enumerate().map(|(n, unique)| ((unique.size, digest(survey.pieces_of(unique))), n)).collect();
-    let (mut found, mut buffer) = (Vec::new(), Vec::new());
+    let (mut found, mut buffer, mut end) = (Vec::new(), Vec::new(), 0);
     for (number, offset, size) in contents {
+        let begin = u64::from(number) * full + u64::from(offset);
+        if begin < end {
+            continue;
+        }
+        end = begin.saturating_add(size);
         let content = Content { size, segment: number, offset };
         let (mut pieces, mut done) = (Vec::new(), 0);
         while done < size {

@@ -4,30 +4,14 @@
 mod support;
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Cursor};
+use std::io::Cursor;
 use std::path::Path;
 
-use docteur::{Cache, Image, Kind, Limits, Source, Walk};
+use docteur::{Cache, Content, Image, Kind, Limits, Walk};
 use docteur_make::{Error, Options, append};
 use proptest::prelude::*;
-use support::{InMemory, build, file, noise, small, text};
-
-/// An image in memory, read as files are.
-struct Bytes<'a>(&'a [u8]);
-
-impl Source for Bytes<'_> {
-    type Error = io::Error;
-
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let from = self.0.get(offset as usize..).and_then(|rest| rest.get(..buffer.len()));
-        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
+use support::crafted::{crafted, entry};
+use support::{Bytes, InMemory, build, file, noise, small, text};
 
 fn open(bytes: &[u8]) -> Image<Bytes<'_>> {
     Image::open(Bytes(bytes), &Limits::default()).unwrap()
@@ -130,6 +114,39 @@ fn a_damaged_image_is_told_and_never_taken_over() {
         }
     }
     assert!(told > old.len() / 2);
+}
+
+#[test]
+fn of_contents_that_overlap_one_is_looked_at() {
+    let text = text(3, 5_000);
+    let options = Options { level: 1, threads: 1, ..Options::default() };
+    let content = |offset| Kind::File(Content { size: 4_900, segment: 0, offset });
+    let root = entry(b"", Kind::Directory);
+    let mut wanted_now = InMemory::default();
+    wanted_now.add(file(b"b"), text[100..].to_vec());
+    let alone = crafted(&[root.clone(), entry(b"b", content(100))], 4_900, &text);
+    let overlapping = crafted(&[root, entry(b"a", content(0)), entry(b"b", content(100))], 9_800, &text);
+    for (old, is_taken_over) in [(alone, true), (overlapping, false)] {
+        let new = onto(&old, &wanted_now, &options).unwrap();
+        assert!(files(&new) == wanted(&wanted_now));
+        assert_eq!(!hashes(&old).is_disjoint(&hashes(&new)), is_taken_over);
+    }
+}
+
+#[test]
+fn an_older_image_asks_for_no_longer_segments_than_a_profile_does() {
+    let options = Options { level: 1, segment: 16 << 20, threads: 2, ..Options::default() };
+    let mut tree = InMemory::default();
+    tree.add(file(b"long"), noise(1, 9 << 20));
+    tree.add(file(b"longer"), noise(2, 10 << 20));
+    let old = build(&tree, &options);
+    let longest = |image: &[u8]| open(image).superblock().segment_max;
+    assert!(longest(&old) > 8 << 20);
+    let new = onto(&old, &tree, &Options { segment: 1 << 20, ..options.clone() }).unwrap();
+    assert_eq!(longest(&new), 8 << 20);
+    assert!(files(&new) == wanted(&tree));
+    // Unless they are asked for.
+    assert!(onto(&old, &tree, &options).unwrap() == old);
 }
 
 proptest! {
