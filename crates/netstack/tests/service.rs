@@ -245,6 +245,39 @@ async fn clients_who_come_all_at_once_do_not_push_each_other_out() {
     assert_eq!(served.expect("all are served").len(), 256);
 }
 
+/// Where all places are taken, by those who are served and by a flood, a newcomer gets one of the flood's.
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_keep_the_last_places() {
+    let limits = Limits { sockets: 20, half_open: 16, ..Limits::default() };
+    let (server, mut listener, client, tap) = world(limits).await;
+    let mut served = Vec::new();
+    for _ in 0..12 {
+        served.push((client.connect(at()).await.unwrap(), listener.accept().await.unwrap()));
+    }
+    tap.sends((0..100).map(|n| tcp(somebody(n), 1000, TcpControl::Syn, 5))).await;
+    assert_eq!(server.sockets(), limits.sockets);
+    serves(&mut listener, &client).await;
+}
+
+/// Clients who keep their ends of connections that the server is done with do not keep their places.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_leave_makes_room_for_others() {
+    let (_server, mut listener, client, _) = world(Limits { sockets: 8, ..Limits::default() }).await;
+    let mut kept = Vec::new();
+    for round in 0..50 {
+        let served = async {
+            let mut flow = client.connect(at()).await.unwrap();
+            listener.accept().await.unwrap().0.write_all(b"bye").await.unwrap();
+            let mut said = Vec::new();
+            flow.read_to_end(&mut said).await.unwrap();
+            assert_eq!(said, b"bye");
+            flow
+        };
+        let flow = tokio::time::timeout(Duration::from_secs(10), served).await;
+        kept.push(flow.unwrap_or_else(|_| panic!("round {round}: nobody is served any more")));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn damaged_frames_are_passed_over() {
     let (server, mut listener, client, tap) = world(Limits::default()).await;

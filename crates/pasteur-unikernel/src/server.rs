@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     config.tls = tls;
     config.stop_by_admin = true;
     config.memory = Some(memory);
-    config.http.connections = config.http.connections.min(shares.flows);
+    config.http.connections = config.http.connections.min(shares.connections);
     let network = arguments.network.config().limits(shares.network());
 
     let runtime = Builder::new_current_thread().enable_time().build().map_err(Failure::Runtime)?;

@@ -13,6 +13,9 @@ pub(crate) struct Shares {
     pub(crate) flow: usize,
     /// Flows at once.
     pub(crate) flows: usize,
+    /// Of these, those that the application may have open: the others are for the operator, and for who is on the way in or out. Were
+    /// they as many, it would never hear of one more, for which it closes one that rests.
+    pub(crate) connections: usize,
 }
 
 impl Shares {
@@ -20,11 +23,13 @@ impl Shares {
     pub(crate) fn of(memory: usize) -> Self {
         let flow = (memory / 512).next_power_of_two().clamp(16 << 10, 64 << 10);
         let limits = Limits::default();
+        let flows = (memory / 4 / (2 * flow)).clamp(16, limits.sockets);
         Self {
             cache: (memory / 8).min(8 << 20),
             contents: (memory / 16).clamp(1 << 20, 16 << 20),
             flow,
-            flows: (memory / 4 / (2 * flow)).clamp(16, limits.sockets),
+            flows,
+            connections: flows * 3 / 4,
         }
     }
 
@@ -43,9 +48,10 @@ mod tests {
     fn all_shares_are_a_part_of_the_whole() {
         for mebibytes in [16, 24, 32, 64, 256, 1024, 8192] {
             let memory = mebibytes << 20;
-            let Shares { cache, contents, flow, flows } = Shares::of(memory);
+            let Shares { cache, contents, flow, flows, connections } = Shares::of(memory);
             let taken = cache + 2 * contents + 2 * flow * flows;
             assert!(taken <= memory * 5 / 8, "{taken} of {memory}");
+            assert!(connections >= 12 && flows - connections >= 4, "{connections} of {flows}");
             assert!(flows >= 64 || mebibytes < 32, "{flows}");
         }
         let large = Shares::of(1 << 33);

@@ -293,16 +293,14 @@ impl Core {
         if waiting >= self.limits.backlog {
             return false;
         }
-        if self.half_open.len() >= self.limits.half_open {
+        let is_full = self.sockets() >= self.limits.sockets && !self.drop_orphan();
+        if self.half_open.len() >= self.limits.half_open || is_full {
             // Of honest clients who came all at once, another try of the last is better than an error for the first, who was answered.
             let time = if self.flooded { HANDSHAKE_IN_A_FLOOD } else { HANDSHAKE };
             let is_over = |oldest: &mut HalfOpen| now.saturating_duration_since(oldest.since) >= time;
             let Some(oldest) = self.half_open.pop_front_if(is_over) else { return false };
             self.remove(oldest.handle, &oldest.pair);
             self.flooded = true;
-        }
-        if self.sockets() >= self.limits.sockets {
-            return false;
         }
         let mut socket = self.new_socket();
         let (address, port) = (pair.0.ip().into(), pair.0.port());
@@ -393,6 +391,16 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Forgets a connection that nobody holds here, and whose other end has all of it and only does not say that it is done too: it would
+    /// have its place for as long as it may take to leave. What it still says is answered with a reset.
+    fn drop_orphan(&mut self) -> bool {
+        let is_done = |orphan: &Orphan| self.socket(orphan.handle).state() == State::FinWait2;
+        let Some(at) = self.orphans.iter().position(is_done) else { return false };
+        let orphan = self.orphans.swap_remove(at);
+        self.remove(orphan.handle, &orphan.pair);
+        true
     }
 
     fn settle_orphans(&mut self, now: Instant) {

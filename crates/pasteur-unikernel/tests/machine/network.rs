@@ -78,6 +78,31 @@ fn needs_qemu_clients_who_come_all_at_once_are_all_answered() {
     }
 }
 
+/// More connections than the machine has room for, each of which was answered and stays: those at rest make room for the next, also for
+/// the operator's.
+#[test]
+fn needs_qemu_connections_at_rest_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (machine, _wire) =
+        Wire::boot(folder.path(), Setup::new(&blank(folder.path(), "store", 8 << 20)), WireTrouble::default());
+    let mut resting = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    while resting.len() < CROWD {
+        let mut to = Connection::new(machine.public);
+        match to.ask("GET", "/healthz", &[], &[]) {
+            Some(answer) if answer.status == 200 => resting.push(to),
+            // One that was answered just now is not at rest yet: its place is not another's at once.
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+        assert!(Instant::now() < end, "{} were answered: {}", resting.len(), machine.said());
+    }
+    let (status, said) = request(machine.admin, "GET", "/metrics");
+    let evicted = said.lines().find_map(|line| line.strip_prefix("pasteur_connections_evicted_total "));
+    let evicted: usize = evicted.unwrap().parse().unwrap();
+    assert!(status == 200 && (1..CROWD).contains(&evicted), "{evicted} of {CROWD} made room");
+    machine.stop();
+}
+
 /// How long a flood pauses after a few frames: it is of some hundred to some thousand frames in a second.
 const PAUSE: Duration = Duration::from_millis(1);
 /// How often each flood does so while others are answered, at least, and how many of them there are.
