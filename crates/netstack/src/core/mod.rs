@@ -4,6 +4,7 @@ mod answers;
 mod flows;
 mod lease;
 mod numbers;
+mod orphans;
 mod recovery;
 mod slaac;
 
@@ -28,6 +29,7 @@ use crate::wire::{Frame, Wire};
 
 use answers::Told;
 use numbers::Numbered;
+use orphans::Orphan;
 use recovery::{Alarms, Recovery};
 
 /// Frames that are taken in before others get their turn.
@@ -121,13 +123,6 @@ struct HalfOpen {
     handle: SocketHandle,
     pair: Pair,
     listener: u64,
-}
-
-/// A connection that nobody holds any more.
-struct Orphan {
-    handle: SocketHandle,
-    pair: Pair,
-    until: Instant,
 }
 
 /// What a step leaves to do.
@@ -393,44 +388,6 @@ impl Core {
         }
     }
 
-    /// Forgets a connection that nobody holds here, and whose other end has all of it and only does not say that it is done too: it would
-    /// have its place for as long as it may take to leave. What it still says is answered with a reset.
-    fn drop_orphan(&mut self) -> bool {
-        let is_done = |orphan: &Orphan| self.socket(orphan.handle).state() == State::FinWait2;
-        let Some(at) = self.orphans.iter().position(is_done) else { return false };
-        let orphan = self.orphans.swap_remove(at);
-        self.remove(orphan.handle, &orphan.pair);
-        true
-    }
-
-    fn settle_orphans(&mut self, now: Instant) {
-        let mut at = 0;
-        while let Some(orphan) = self.orphans.get(at) {
-            let (until, handle) = (orphan.until, orphan.handle);
-            let socket = self.sockets.get_mut::<Socket<'_>>(handle);
-            if socket.can_recv() {
-                // Nobody reads this: the other end is told, and not left to write for ever.
-                socket.abort();
-            }
-            // An abort is over once its reset is sent.
-            let is_over = match socket.state() {
-                State::Closed => socket.remote_endpoint().is_none() || now >= until + LOOK,
-                // What the wait is for, segments that come late, is answered with a reset.
-                State::TimeWait => true,
-                _ => false,
-            };
-            if is_over {
-                let orphan = self.orphans.swap_remove(at);
-                self.remove(orphan.handle, &orphan.pair);
-                continue;
-            }
-            if now >= until {
-                socket.abort();
-            }
-            at += 1;
-        }
-    }
-
     /// Keeps what came over flows that are done: at the end of its TIME-WAIT, smoltcp forgets it, read or not.
     fn settle_finishing(&mut self) {
         let mut finishing = std::mem::take(&mut self.finishing);
@@ -511,16 +468,6 @@ impl Core {
         if let Some(Entry { handle: Some(handle), pair, .. }) = self.flows.remove(&key) {
             self.abandon(handle, pair, true);
         }
-    }
-
-    fn abandon(&mut self, handle: SocketHandle, pair: Pair, abort: bool) {
-        let socket = self.sockets.get_mut::<Socket<'_>>(handle);
-        if abort || socket.can_recv() || socket.state() == State::SynSent {
-            socket.abort();
-        } else {
-            self.close(handle);
-        }
-        self.orphans.push(Orphan { handle, pair, until: Instant::now() + self.limits.leaving });
     }
 
     /// The card failed: every flow and listener is told.
