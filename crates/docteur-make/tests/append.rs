@@ -1,16 +1,17 @@
 //! New versions made out of older images: they hold what the tree does, and take over what did not change.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crafted;
 mod support;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Cursor;
 use std::path::Path;
 
+use crafted::{crafted, entry};
 use docteur::{Cache, Content, Image, Kind, Limits, Walk};
 use docteur_make::{Error, Options, append};
 use proptest::prelude::*;
-use support::crafted::{crafted, entry};
 use support::{Bytes, InMemory, build, file, noise, small, text};
 
 fn open(bytes: &[u8]) -> Image<Bytes<'_>> {

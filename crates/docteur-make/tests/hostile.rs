@@ -1,15 +1,16 @@
 //! Damaged and hostile images end in an error, never in a wrong byte, a panic, or much memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crafted;
 mod support;
 
 use std::convert::Infallible;
 
+use crafted::{Block, crafted, crafted_of, entry, of_blocks};
 use docteur::layout::{ROOTED, SUPERBLOCK, Stored};
 use docteur::{Cache, Codec, Content, Defect, Encoding, Entry, Error, Image, Kind, Limits, Memory, Walk};
 use docteur_make::{Change, Options, Trust};
 use sha2::{Digest, Sha256};
-use support::crafted::{Block, crafted, crafted_of, entry, of_blocks};
 use support::{Bytes, InMemory, build, file, small};
 
 fn check(bytes: &[u8]) -> Result<[u8; 32], Error<Infallible>> {

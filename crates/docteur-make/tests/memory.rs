@@ -1,15 +1,16 @@
 //! Small images that stand for much: to unpack and to compare them takes little memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crafted;
 mod support;
 
 use std::fs;
 
+use crafted::{Block, entry, of_blocks};
 use docteur::layout::RecordWriter;
 use docteur::{Attribute, Content, Entry, Image, Kind, Limits};
 use docteur_make::{Change, Trust, diff, extract};
 use support::Bytes;
-use support::crafted::{Block, entry, of_blocks};
 
 /// Blocks of some entries each.
 fn image(entries: impl Iterator<Item = Entry>, each: u32) -> Vec<u8> {

@@ -1,7 +1,6 @@
 //! Trees in memory, and text to fill them with.
 #![allow(dead_code, reason = "each test uses some of it")]
 
-pub(crate) mod crafted;
 pub(crate) mod repository;
 
 use std::collections::BTreeMap;

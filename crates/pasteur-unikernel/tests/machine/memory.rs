@@ -48,15 +48,24 @@ fn at_rest(machine: &Machine, most: u64) -> u64 {
     least
 }
 
+/// How often the load is run in full: once, unless more is taken then, as by a cache that was not full before. What is lost is lost each time.
+const ROUNDS: usize = 3;
+
 /// Runs the load once, so that what is kept for good is there, and then in full: at rest, no more is taken than before.
 fn stays(machine: &Machine, load: impl Fn(u64)) {
     load(count() / 4);
     thread::sleep(Duration::from_secs(2));
-    let before = (0..20).map(|_| taken(machine)).max().unwrap();
-    load(count());
-    let after = at_rest(machine, before + SLACK);
-    println!("{} requests: {before} bytes before, {after} after", count());
-    assert!(after <= before + SLACK, "{before} bytes were taken before, and {after} are after {} requests", count());
+    let mut before = (0..20).map(|_| taken(machine)).max().unwrap();
+    for _ in 0..ROUNDS {
+        load(count());
+        let after = at_rest(machine, before + SLACK);
+        println!("{} requests: {before} bytes before, {after} after", count());
+        if after <= before + SLACK {
+            return;
+        }
+        before = after;
+    }
+    panic!("after each of {ROUNDS} times {} requests more is taken", count());
 }
 
 /// Pages, what is not there, and pastes that are made, read and ended: `requests` of them, on one connection after another.

@@ -1,4 +1,5 @@
 //! Images in which anything can be said under right hashes.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use docteur::layout::{Head, RecordWriter, Stored, Superblock};
 use docteur::{Codec, Entry, Kind, Time};
