@@ -6,8 +6,13 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+/// How often a path is removed until it stays away, and how long it is left alone in between.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Files and folders that are removed when this is dropped, and when SIGINT or SIGTERM ends the command.
 pub(crate) struct Scratch(Paths);
@@ -87,8 +92,17 @@ fn wait(ready: &mpsc::Sender<()>, paths: &Paths) -> Result<()> {
 
 fn remove(paths: &mut Vec<PathBuf>) {
     for path in paths.drain(..) {
-        // Somebody may still be writing into a folder. What cannot be removed stays: there is an error to tell already, or nobody to.
-        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).or_else(|_| fs::remove_dir_all(&path));
+        // Somebody may still be writing into a folder, or have been about to make it, so it has to be gone twice in a row. What cannot be
+        // removed stays: there is an error to tell already, or nobody to.
+        let mut gone = 0;
+        for _ in 0..TRIES {
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+            gone = if path.symlink_metadata().is_err() { gone + 1 } else { 0 };
+            if gone == 2 {
+                break;
+            }
+            thread::sleep(PAUSE);
+        }
     }
 }
 
