@@ -124,6 +124,46 @@ async fn both_versions_and_both_protocols() {
     world.end().await;
 }
 
+/// TLS keeps more than its socket takes: what it keeps has to follow once there is room, however the client reads.
+#[tokio::test(start_paused = true)]
+async fn large_answers_by_http2_come_whole_through_a_narrow_wire() {
+    let authority = Authority::new();
+    let world = World::with_tls(&authority.tls(&[&["a.test"]]), Limits::default());
+    let mut config = authority.client(rustls::ALL_VERSIONS);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let flow = connect(&world, &Arc::new(config), "a.test").await.unwrap();
+    let (client, connection) = h2::client::Builder::new()
+        .initial_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .handshake::<_, bytes::Bytes>(flow)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let get = |pause| {
+        let mut client = client.clone();
+        tokio::spawn(async move {
+            let request = http::Request::get("https://a.test/large").body(()).unwrap();
+            let mut body = client.send_request(request, true).unwrap().0.await.unwrap().into_body();
+            let mut taken = 0;
+            while let Some(piece) = body.data().await {
+                taken += piece.unwrap().len();
+                tokio::time::sleep(pause).await;
+            }
+            taken
+        })
+    };
+    for pause in [Duration::ZERO, Duration::from_millis(10)] {
+        let answers = [get(pause), get(pause), get(pause)];
+        for answer in answers {
+            let taken = tokio::time::timeout(Duration::from_secs(20), answer).await;
+            assert_eq!(taken.expect("an answer stalls").unwrap(), 1 << 20);
+        }
+    }
+    drop(client);
+    connection.await.unwrap().unwrap();
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_of_http_1_offers_nothing_else() {
     let authority = Authority::new();

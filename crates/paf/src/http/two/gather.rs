@@ -23,6 +23,7 @@ pub(super) struct Valve(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     is_open: AtomicBool,
+    /// Whether something was written that no flush has carried out: gathered here, or kept by the flow, as TLS does.
     is_holding: AtomicBool,
 }
 
@@ -58,7 +59,9 @@ impl<F: AsyncWrite + Unpin> Gathering<F> {
     fn gather(&mut self, data: &[u8]) -> usize {
         let taken = data.len().min(MOST.saturating_sub(self.held.len()));
         self.held.extend_from_slice(&data[..taken]);
-        self.valve.0.is_holding.store(!self.held.is_empty(), Relaxed);
+        if taken > 0 {
+            self.valve.0.is_holding.store(true, Relaxed);
+        }
         taken
     }
 
@@ -73,14 +76,15 @@ impl<F: AsyncWrite + Unpin> Gathering<F> {
         self.written = 0;
         self.held.clear();
         self.held.shrink_to(LITTLE);
-        self.valve.0.is_holding.store(false, Relaxed);
         Poll::Ready(Ok(()))
     }
 
     /// Writes what is gathered, and flushes it, whatever the valve says.
     pub(super) fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.let_out(cx))?;
-        Pin::new(&mut self.flow).poll_flush(cx)
+        ready!(Pin::new(&mut self.flow).poll_flush(cx))?;
+        self.valve.0.is_holding.store(false, Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -137,6 +141,8 @@ mod tests {
     struct Writes {
         each: Vec<Vec<u8>>,
         room: usize,
+        /// Flushes that have to wait.
+        waits: usize,
     }
 
     impl AsyncWrite for Writes {
@@ -150,7 +156,11 @@ mod tests {
             Poll::Ready(Ok(taken))
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.waits > 0 {
+                self.waits -= 1;
+                return Poll::Pending;
+            }
             Poll::Ready(Ok(()))
         }
 
@@ -188,6 +198,24 @@ mod tests {
         flow.flow.room = 1000;
         flow.shutdown().await.unwrap();
         assert_eq!(flow.flow.each[2..], [b"fra".to_vec(), b"me".to_vec()]);
+    }
+
+    /// As TLS does, which takes more than its socket, and goes on only when it is flushed again.
+    #[test]
+    fn a_flow_that_keeps_what_it_was_given_is_flushed_until_it_has_written_it() {
+        let valve = Valve::new();
+        let mut flow = Gathering::new(Writes { room: 1000, waits: 2, ..Writes::default() }, valve.clone());
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut flow).poll_write(cx, b"frame").is_ready());
+        for _ in 0..2 {
+            assert!(Pin::new(&mut flow).poll_flush(cx).is_pending());
+            // Until somebody wakes the connection, whose first poll gathers.
+            assert!(!valve.again(false));
+            assert!(Pin::new(&mut flow).poll_flush(cx).is_ready());
+            assert!(valve.again(false));
+        }
+        assert!(Pin::new(&mut flow).poll_flush(cx).is_ready());
+        assert!(!valve.again(false) && !valve.again(false));
     }
 
     #[test]
