@@ -1,6 +1,6 @@
 //! Fuzzes what `crates/multipart-form/tests/fuzz/strict.rs` says.
 #![no_main]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "a target uses a part of what it shares with the tests")]
 
 #[path = "../../crates/multipart-form/tests/fuzz/events.rs"]
 mod events;

@@ -1,6 +1,6 @@
 //! Fuzzes what `crates/paf/tests/fuzz/stream.rs` says.
 #![no_main]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "a target uses a part of what it shares with the tests")]
 
 #[path = "../shared/input.rs"]
 mod input;

@@ -126,7 +126,7 @@ pub fn extract<S: Source<Error = io::Error>>(
             return Err(docteur::Error::Image { defect: Defect::Parent, at }.into());
         }
         done.entries += 1;
-        let mut todo = |what| Ok::<_, Error>(Todo { what, path: texts.keep(&entry.path)?, link: entry.link });
+        let link = entry.link;
         match &entry.kind {
             Kind::Directory if entry.path.is_empty() && !is_ours => {}
             Kind::Directory => {
@@ -137,11 +137,12 @@ pub fn extract<S: Source<Error = io::Error>>(
                 // Until all is there.
                 allow(&place, 0o700)?;
             }
-            Kind::File(content) => files.push(todo(What::File(*content))?),
+            Kind::File(content) => {
+                files.push(Todo { what: What::File(*content), path: texts.keep(&entry.path)?, link })
+            }
             Kind::Symlink(target) => {
-                let mut todo = todo(What::Symlink(Text { at: 0, len: 0 }))?;
-                todo.what = What::Symlink(texts.keep(target)?);
-                links.push(todo);
+                let (path, target) = (texts.keep(&entry.path)?, texts.keep(target)?);
+                links.push(Todo { what: What::Symlink(target), path, link });
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::path::Path;
 use std::task::Poll;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -36,8 +37,16 @@ pub fn raise_descriptor_limit() -> u64 {
 pub fn memory() -> u64 {
     let machine = sysinfo();
     let machine = machine.totalram.saturating_mul(machine.mem_unit.into());
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    group.and_then(|most| most.trim().parse().ok()).map_or(machine, |most: u64| most.min(machine))
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    bounded(Path::new("/sys/fs/cgroup"), &groups).map_or(machine, |most| most.min(machine))
+}
+
+/// The least bound of a process's control group and those that it is in; `groups` is as in `/proc/self/cgroup`.
+fn bounded(root: &Path, groups: &str) -> Option<u64> {
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // A group without a bound says "max"; the root says nothing.
+    let most = |group: &Path| std::fs::read_to_string(root.join(group).join("memory.max")).ok()?.trim().parse().ok();
+    Path::new(group).ancestors().filter_map(most).min()
 }
 
 /// The signal by which an operator says that files have changed.
@@ -85,5 +94,31 @@ impl Signals {
             Poll::Pending => self.interrupt.poll_recv(cx).map(|_| "SIGINT"),
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_bound_of_all_groups_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("system.slice/docteur.service");
+        std::fs::create_dir_all(&group).unwrap();
+        let bounded = |groups: &str| bounded(root.path(), groups);
+        let groups = "4:memory:/other\n0::/system.slice/docteur.service\n";
+        assert_eq!(bounded(groups), None);
+        std::fs::write(group.join("memory.max"), "max\n").unwrap();
+        assert_eq!(bounded(groups), None);
+        std::fs::write(root.path().join("system.slice/memory.max"), "5000000\n").unwrap();
+        assert_eq!(bounded(groups), Some(5_000_000), "a slice's");
+        std::fs::write(group.join("memory.max"), "4096\n").unwrap();
+        assert_eq!(bounded(groups), Some(4096), "the service's own");
+        assert_eq!((bounded("0::/"), bounded("4:memory:/\n"), bounded("")), (None, None, None));
+        // In a container the root is its own.
+        std::fs::write(root.path().join("memory.max"), "8192").unwrap();
+        assert_eq!(bounded("0::/"), Some(8192));
+        assert!(memory() > 1 << 20);
     }
 }

@@ -299,8 +299,8 @@ impl Drop for Machine {
     }
 }
 
-/// Prints what comes, without the carriage returns of a serial line, and with the names of the calls that it tells; what comes before the machine begins is QEMU's own, and is kept
-/// for whom it may concern.
+/// Prints what comes, without the carriage returns of a serial line, and with the names of the calls that it tells; what comes before the
+/// machine begins is QEMU's own, and is kept for whom it may concern.
 fn forward(mut console: impl Read, begins: &Receiver<()>, mut calls: Calls) -> String {
     let (mut piece, mut begun, mut said) = ([0; 4096], false, Vec::new());
     while let Ok(size @ 1..) = console.read(&mut piece) {

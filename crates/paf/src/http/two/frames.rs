@@ -338,6 +338,7 @@ mod tests {
         // Without a download they are.
         assert!((0..2 * UPDATES).any(|_| meter.came(head(WINDOW_UPDATE, 0, 4), start).is_err()));
     }
+
     #[test]
     fn refusals_are_told_from_answers() {
         let mut refusals = Refusals::default();
