@@ -17,12 +17,17 @@ pub(crate) struct Running(Child);
 impl Running {
     /// Starts it, and waits for the first line that it prints: empty where it has ended.
     pub(crate) fn start(arguments: &[&OsStr]) -> (Self, String) {
+        let mut running = Self::spawn(arguments);
+        let mut line = String::new();
+        BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (running, line)
+    }
+
+    /// Starts it.
+    pub(crate) fn spawn(arguments: &[&OsStr]) -> Self {
         let mut command = Command::new(DOCTEUR);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        (Self(process), line)
+        Self(command.spawn().unwrap())
     }
 
     pub(crate) fn stop(&self) {
@@ -34,6 +39,14 @@ impl Running {
         self.0.try_wait().unwrap().is_some()
     }
 
+    /// What was spawned: its exit code, what it printed, and what it told.
+    pub(crate) fn output(mut self) -> (Option<i32>, String, String) {
+        let mut printed = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        let (code, told) = self.end();
+        (code, printed, told)
+    }
+
     /// Waits for its end: its exit code and what it told.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut told = String::new();
@@ -41,11 +54,11 @@ impl Running {
         (self.0.wait().unwrap().code(), told)
     }
 
-    /// The most memory it has had, in KiB.
-    pub(crate) fn peak(&self) -> u64 {
+    /// The most memory it has had, in KiB; `None` once it has ended.
+    pub(crate) fn peak(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().trim_end_matches(" kB").parse().unwrap())
     }
 }
 

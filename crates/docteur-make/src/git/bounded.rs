@@ -1,6 +1,7 @@
-//! A transport that gives no more bytes than it may.
+//! A transport that gives no more bytes than it may, and takes the pack itself.
 //!
-//! What is counted is what the other end says: references, what it tells of its progress, and the pack.
+//! What is counted is what the other end says: references, what it tells of its progress, and the pack. Whoever reads through it gets an
+//! empty pack, once the true one is where it belongs: gitoxide would hold each of its objects in memory.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -16,6 +17,11 @@ use gix::protocol::transport::client::{Error, MessageKind, TransportWithoutIO, W
 use gix::protocol::transport::packetline::PacketLineRef;
 use gix::protocol::transport::packetline::read::ProgressAction;
 use gix::protocol::transport::{Protocol, Service};
+
+use super::objects::Receiving;
+
+/// A pack of no objects, as far as it is looked at.
+const EMPTY: &[u8] = b"PACK\0\0\0\x02\0\0\0\0";
 
 /// How many bytes may still come; 0 once there were too many.
 #[derive(Clone, Debug)]
@@ -44,13 +50,15 @@ pub(super) struct Bounded {
     /// There always is one, but for the moment in which this takes its place.
     inner: Option<Box<dyn Transport + Send>>,
     left: Left,
+    receiving: Receiving,
 }
 
 impl Bounded {
-    /// Puts itself between a connection and its transport.
-    pub(super) fn enclose(transport: &mut Box<dyn Transport + Send>, left: &Left) {
-        let inner = std::mem::replace(transport, Box::new(Self { inner: None, left: left.clone() }));
-        *transport = Box::new(Self { inner: Some(inner), left: left.clone() });
+    /// Puts itself between a connection and its transport. What kind of hash the other end uses it learns there.
+    pub(super) fn enclose(transport: &mut Box<dyn Transport + Send>, left: &Left, receiving: &Receiving) {
+        let around = |inner| Box::new(Self { inner, left: left.clone(), receiving: receiving.clone() });
+        let inner = std::mem::replace(transport, around(None));
+        *transport = around(Some(inner));
     }
 
     fn inner(&mut self) -> io::Result<&mut Box<dyn Transport + Send>> {
@@ -90,8 +98,15 @@ impl Transport for Bounded {
         extra: &'a [(&'a str, Option<&'a str>)],
     ) -> Result<SetServiceResponse<'_>, Error> {
         let left = self.left.clone();
-        let response = self.inner()?.handshake(service, extra)?;
-        let refs = response.refs.map(|reader| -> Box<dyn ReadlineBufRead + '_> { Box::new(Counted { reader, left }) });
+        let Some(inner) = &mut self.inner else { return Err(io::Error::from(io::ErrorKind::NotConnected).into()) };
+        let response = inner.handshake(service, extra)?;
+        let format = response.capabilities.capability("object-format");
+        if format.and_then(|format| format.value()).is_some_and(|format| format == "sha256") {
+            self.receiving.hash = gix::hash::Kind::Sha256;
+        }
+        let refs = response.refs.map(|reader| -> Box<dyn ReadlineBufRead + '_> {
+            Box::new(Counted { reader, left, receiving: None, empty: b"" })
+        });
         Ok(SetServiceResponse { refs, ..response })
     }
 
@@ -101,9 +116,9 @@ impl Transport for Bounded {
         on_into_read: MessageKind,
         trace: bool,
     ) -> Result<RequestWriter<'_>, Error> {
-        let left = self.left.clone();
+        let (left, receiving) = (self.left.clone(), Some(self.receiving.clone()));
         let (writer, reader) = self.inner()?.request(write_mode, on_into_read, trace)?.into_parts();
-        let reader = Box::new(Counted { reader, left });
+        let reader = Box::new(Counted { reader, left, receiving, empty: b"" });
         Ok(RequestWriter::new_from_bufread(writer, reader, write_mode, on_into_read, trace))
     }
 }
@@ -111,17 +126,65 @@ impl Transport for Bounded {
 struct Counted<R> {
     reader: R,
     left: Left,
+    /// Where a pack goes, until there was one. All else comes in lines.
+    receiving: Option<Receiving>,
+    /// What is left of the pack that stands for it.
+    empty: &'static [u8],
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: BufRead> Counted<R> {
+    fn receive(&mut self) -> io::Result<()> {
+        let Some(receiving) = self.receiving.take() else { return Ok(()) };
+        receiving.receive(&mut Pack { reader: &mut self.reader, left: &self.left })?;
+        self.empty = EMPTY;
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.reader.read(buffer)?;
-        self.left.take(len)?;
+        let len = self.fill_buf()?.read(buffer)?;
+        self.consume(len);
         Ok(len)
     }
 }
 
 impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.receive()?;
+        if !self.empty.is_empty() {
+            return Ok(self.empty);
+        }
+        self.left.take(0)?;
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, len: usize) {
+        if let Some(rest) = self.empty.get(len..).filter(|_| !self.empty.is_empty()) {
+            self.empty = rest;
+            return;
+        }
+        // What is over is told at the next read.
+        let _ = self.left.take(len);
+        self.reader.consume(len);
+    }
+}
+
+/// The pack itself.
+struct Pack<'a, R> {
+    reader: &'a mut R,
+    left: &'a Left,
+}
+
+impl<R: BufRead> Read for Pack<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.fill_buf()?.read(buffer)?;
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl<R: BufRead> BufRead for Pack<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.left.take(0)?;
         self.reader.fill_buf()

@@ -6,6 +6,7 @@
 mod attributes;
 #[cfg(feature = "remote")]
 mod bounded;
+mod objects;
 #[cfg(feature = "remote")]
 mod remote;
 mod submodules;
@@ -21,10 +22,12 @@ use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
 use crate::nodes::Nodes;
 use crate::{Error, Node, Tree};
+use objects::Bytes;
 use walk::{Asked, Blob, Found, Open, Origin};
 
-/// Longer blobs, of which a caller reads one piece after the other, are kept decoded up to about this many bytes in all.
-const KEPT: usize = 128 << 20;
+/// Blobs of which a caller reads one piece after the other are kept decoded up to about this many bytes in memory, and so many in files.
+const KEPT: usize = 32 << 20;
+const KEPT_FILES: usize = 2;
 /// Bytes of objects that a thread keeps decoded since others in a pack are told by their difference from them.
 const DELTA_BASES: usize = 16 << 20;
 
@@ -64,7 +67,10 @@ pub struct Git {
     /// The object of each key.
     blobs: Vec<Blob>,
     metadata: Metadata,
-    long: Mutex<Vec<(u64, Arc<Vec<u8>>)>>,
+    /// Blobs of which the last piece was not read yet, it may be; what was read last comes first.
+    long: Mutex<Vec<(u64, Arc<Bytes>)>>,
+    /// Held by whoever writes a long blob to a file, so that two threads do not write the same.
+    writing: Mutex<()>,
     /// Where the repositories are, if they were fetched.
     #[cfg(feature = "remote")]
     _folder: Option<tempfile::TempDir>,
@@ -117,6 +123,7 @@ impl Git {
             blobs,
             metadata,
             long: Mutex::default(),
+            writing: Mutex::default(),
             #[cfg(feature = "remote")]
             _folder: None,
         })
@@ -128,35 +135,50 @@ impl Git {
         &self.metadata
     }
 
-    fn blob(&self, blob: Blob) -> io::Result<Vec<u8>> {
+    fn blob(&self, blob: Blob) -> io::Result<Bytes> {
         let idle = {
             let mut idle = lock(&self.idle);
             idle.iter().position(|(store, _)| *store == blob.store).map(|at| idle.remove(at).1)
         };
         let store = || self.stores.get(blob.store as usize).map(of_thread).ok_or(io::ErrorKind::NotFound);
         let repository = idle.map_or_else(store, Ok)?;
-        let found = repository.find_object(blob.id).map(|mut object| std::mem::take(&mut object.data));
+        let found = bytes(&repository, blob);
         let mut idle = lock(&self.idle);
         idle.insert(0, (blob.store, repository));
         idle.truncate(IDLE);
-        found.map_err(|error| io::Error::other(error.to_string()))
+        found
     }
 
-    fn long_blob(&self, key: u64, blob: Blob) -> io::Result<Arc<Vec<u8>>> {
-        let kept = lock(&self.long).iter().find(|(of, _)| *of == key).map(|(_, bytes)| Arc::clone(bytes));
-        if let Some(bytes) = kept {
+    fn long_blob(&self, key: u64, blob: Blob) -> io::Result<Arc<Bytes>> {
+        let kept = || lock(&self.long).iter().find(|(of, _)| *of == key).map(|(_, bytes)| Arc::clone(bytes));
+        let _writing = (blob.size > objects::IN_MEMORY).then(|| lock(&self.writing));
+        if let Some(bytes) = kept() {
             return Ok(bytes);
         }
         let bytes = Arc::new(self.blob(blob)?);
         let mut long = lock(&self.long);
         long.insert(0, (key, Arc::clone(&bytes)));
-        let mut sum = 0;
+        let (mut sum, mut files) = (0, 0);
         long.retain(|(of, bytes)| {
-            sum += bytes.len();
-            *of == key || sum <= KEPT
+            sum += bytes.in_memory();
+            files += usize::from(matches!(**bytes, Bytes::File(..)));
+            *of == key || (sum <= KEPT && files <= KEPT_FILES)
         });
         Ok(bytes)
     }
+}
+
+/// A short blob as gitoxide has it; what is long, or told by what is long, in a file.
+fn bytes(repository: &gix::Repository, blob: Blob) -> io::Result<Bytes> {
+    let mut failed = None;
+    if blob.size <= objects::IN_MEMORY {
+        match repository.find_object(blob.id) {
+            Ok(mut object) => return Ok(Bytes::Memory(std::mem::take(&mut object.data))),
+            Err(error) => failed = Some(error.to_string()),
+        }
+    }
+    let missing = || io::Error::other(failed.unwrap_or_else(|| format!("the object {} is not there", blob.id)));
+    objects::object(repository, blob.id)?.ok_or_else(missing)
 }
 
 impl Tree for Git {
@@ -171,14 +193,13 @@ impl Tree for Git {
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let blob = usize::try_from(key).ok().and_then(|key| self.blobs.get(key));
         let blob = blob.copied().ok_or(io::ErrorKind::NotFound)?;
-        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let fill = |bytes: &[u8], buffer: &mut [u8]| {
-            let part = bytes.get(offset..).and_then(|rest| rest.get(..buffer.len()));
-            part.map(|part| buffer.copy_from_slice(part)).ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))
-        };
         // A file that is as long as what is asked for is asked for once a pass.
         let whole = blob.size == buffer.len() as u64;
-        if whole { fill(&self.blob(blob)?, buffer) } else { fill(&self.long_blob(key, blob)?, buffer) }
+        if whole {
+            self.blob(blob)?.read_at(offset, buffer)
+        } else {
+            self.long_blob(key, blob)?.read_at(offset, buffer)
+        }
     }
 }
 
@@ -198,9 +219,13 @@ fn of_thread(repository: &gix::ThreadSafeRepository) -> gix::Repository {
 /// A commit is what its id says, whatever the repository would put in its place (`git replace`).
 const NO_REPLACEMENTS: &str = "core.useReplaceRefs=false";
 
+/// The most bytes that gitoxide takes for one object, and for one table about objects: one byte can say that there are any number. So
+/// long may be what says the paths of one folder; blobs are read in other ways where they are longer.
+const ALLOCATED: &str = "gitoxide.objects.allocLimit=67108864";
+
 /// Nothing but the repository itself decides.
 fn options() -> gix::open::Options {
-    gix::open::Options::isolated().config_overrides([NO_REPLACEMENTS])
+    gix::open::Options::isolated().config_overrides([ALLOCATED, NO_REPLACEMENTS])
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -18,13 +18,16 @@ use gix::url::Scheme;
 use gix::{ObjectId, ThreadSafeRepository};
 
 use super::bounded::{Bounded, Left};
+use super::objects::Receiving;
 use super::submodules::absolute;
 use super::walk::{Asked, Origin};
 use super::{Git, GitOptions};
 use crate::Error;
 
-/// The most bytes of one object, and of one table about objects, of what was fetched: one byte can say that there are any number.
-const ALLOCATED: &str = "gitoxide.objects.allocLimit=1073741824";
+/// Objects beside the paths that a commit has: itself, and tags of it.
+const OTHERS: u64 = 1_000;
+/// The most bytes of one object, if no more may be fetched in all: a few bytes can stand for very many.
+const LONGEST: u64 = 1 << 30;
 /// How long a fetch that is over may take to notice it, before it is left to itself.
 const NOTICE: Duration = Duration::from_secs(2);
 
@@ -111,7 +114,13 @@ impl<'a> Fetcher<'a> {
                 revision: revision.map(str::to_owned),
                 folder: path.clone(),
                 left: self.left.clone(),
-                stop: Arc::clone(&stop),
+                receiving: Receiving {
+                    folder: path.join("objects/pack"),
+                    hash: gix::hash::Kind::Sha1,
+                    objects: self.taken.paths.saturating_add(OTHERS),
+                    longest: self.taken.fetched.max(LONGEST),
+                    stop: Arc::clone(&stop),
+                },
             };
             // Who waits for a silent end cannot be told to stop; so that is done in a thread.
             let start = thread::Builder::new().name("fetch".into()).spawn(move || send.send(job.run()));
@@ -132,8 +141,7 @@ impl<'a> Fetcher<'a> {
                 }
             }
         }
-        let options = super::options().config_overrides([ALLOCATED, super::NO_REPLACEMENTS]);
-        ThreadSafeRepository::open_opts(&path, options).map_err(|error| failed(&error.to_string()))
+        ThreadSafeRepository::open_opts(&path, super::options()).map_err(|error| failed(&error.to_string()))
     }
 }
 
@@ -143,12 +151,12 @@ struct Job {
     revision: Option<String>,
     folder: PathBuf,
     left: Left,
-    stop: Arc<AtomicBool>,
+    receiving: Receiving,
 }
 
 impl Job {
     fn run(self) -> Result<(), String> {
-        let stop = Arc::clone(&self.stop);
+        let stop = Arc::clone(&self.receiving.stop);
         self.fetch(&stop).map_err(|error| causes(&*error))
     }
 
@@ -156,9 +164,9 @@ impl Job {
         let (create, open) = (gix::create::Options::default(), gix::open::Options::default());
         let fetch = PrepareFetch::new(self.url, self.folder, gix::create::Kind::Bare, create, open)?;
         let fetch = fetch.with_shallow(Shallow::DepthAtRemote(NonZeroU32::MIN));
-        let fetch = fetch.with_in_memory_config_overrides([ALLOCATED]);
+        let fetch = fetch.with_in_memory_config_overrides([super::ALLOCATED]);
         let fetch = fetch.configure_connection(move |connection| {
-            Bounded::enclose(connection.transport_mut(), &self.left);
+            Bounded::enclose(connection.transport_mut(), &self.left, &self.receiving);
             Ok(())
         });
         let revision = self.revision.as_deref().unwrap_or("HEAD");
