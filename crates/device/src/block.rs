@@ -51,7 +51,8 @@ pub trait Block: Debug + Send + Sync + 'static {
     /// power may keep it, drop it, or keep a part of it.
     ///
     /// # Errors
-    /// [`io::ErrorKind::StorageFull`] where there is no room.
+    /// [`io::ErrorKind::StorageFull`] where there is no room. A device may tell only at the next flush that a write failed; what is read
+    /// or written before that fails as well.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()>;
 
     /// Returns once everything written so far is durable.

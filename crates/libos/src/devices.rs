@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use device::manifest::Name;
 use device::{Block, Ethernet, NoEntropy, Random, Timestamp};
 
+use crate::behind::{Begun, Behind, Fault};
 use crate::kernel::single::Single;
 use crate::kernel::{self, machine, threads};
 use crate::machine::{self as seam, Device, FRAME, Kind, Request, SECTOR};
@@ -28,7 +29,15 @@ pub fn disk(name: &str) -> Option<Disk> {
     let Device { declared, number, kind } = machine().device(Name::new(name.as_bytes())?)?;
     let Kind::Disk(disk) = kind else { return None };
     let (size, read_only, most) = (disk.size(), declared.read_only || disk.read_only(), disk.most());
-    Some(Disk { name: declared.name, number, disk: Single::new(disk), size, read_only, most, sectors: RwLock::new(()) })
+    Some(Disk {
+        name: declared.name,
+        number,
+        disk: Single::new(Behind::new(disk)),
+        size,
+        read_only,
+        most,
+        sectors: RwLock::new(()),
+    })
 }
 
 /// The network card that the program declares by this name, as [`disk`] gives disks.
@@ -74,11 +83,12 @@ pub fn memory_taken() -> usize {
     kernel::memory::taken()
 }
 
-/// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512.
+/// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512. Writes are not waited for:
+/// one that fails is told by the next flush, whoever asks for that, and what is read or written before it fails as well.
 pub struct Disk {
     name: Name,
     number: u8,
-    disk: Single<Box<dyn seam::Disk>>,
+    disk: Single<Behind>,
     size: u64,
     read_only: bool,
     most: usize,
@@ -87,39 +97,30 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Asks, and waits for the end.
-    fn ask(&self, request: Request<'_>, out: &mut [u8]) -> Result<(), Error> {
-        let mut seen = threads::times(self.number);
-        let ticket = loop {
-            if let Some(ticket) = self.disk.with(|disk| disk.begin(request))? {
-                break ticket;
+    /// Begins a request, and waits for its end where that is not a flush's to tell.
+    fn ask(&self, request: Request<'_>, out: &mut [u8]) -> io::Result<()> {
+        let told = |fault: Fault| io::Error::other(std::format!("disk {}: {fault}", self.name));
+        match self.step(|disk| disk.begin(request)).map_err(told)? {
+            Begun::Behind => Ok(()),
+            Begun::Ticket(ticket) => {
+                self.step(|disk| disk.end(ticket, out)).map_err(|error| told(Fault::new(request, error)))
             }
-            seen = threads::attention(self.number, seen);
-        };
-        let mut seen = threads::times(self.number);
-        loop {
-            let ended = self.disk.with(|disk| disk.end(ticket, out));
-            if !matches!(ended, Ok(false)) {
-                // There is room for another request, or none will end any more.
-                threads::raise(self.number);
-                return ended.map(drop);
-            }
-            seen = threads::attention(self.number, seen);
         }
     }
 
-    fn read_sectors(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let request = Request::Read { offset, size: out.len() };
-        self.ask(request, out).map_err(|error| self.failed("reading", offset, out.len(), error))
-    }
-
-    fn write_sectors(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let request = Request::Write { offset, data };
-        self.ask(request, &mut []).map_err(|error| self.failed("writing", offset, data.len(), error))
-    }
-
-    fn failed(&self, what: &str, offset: u64, size: usize, error: Error) -> io::Error {
-        io::Error::other(std::format!("disk {}: {what} {size} bytes at {offset}: {error}", self.name))
+    /// Takes a step once it can be taken.
+    fn step<T, E>(&self, mut step: impl FnMut(&mut Behind) -> Result<Option<T>, E>) -> Result<T, E> {
+        loop {
+            let seen = threads::times(self.number);
+            let (taken, room) = self.disk.with(|disk| (step(disk), disk.made_room()));
+            if room {
+                threads::raise(self.number);
+            }
+            if let Some(taken) = taken? {
+                return Ok(taken);
+            }
+            threads::attention(self.number, seen);
+        }
     }
 
     /// The bytes from `offset` on that one request can take, of `left`: where they begin within the first sector, how many
@@ -166,10 +167,10 @@ impl Block for Disk {
             let (skip, part, whole) = self.span(offset, out.len());
             let (now, rest) = out.split_at_mut(part);
             if part == whole {
-                self.read_sectors(offset, now)?;
+                self.ask(read(offset, now.len()), now)?;
             } else {
                 let mut sectors = std::vec![0; whole];
-                self.read_sectors(offset - skip as u64, &mut sectors)?;
+                self.ask(read(offset - skip as u64, whole), &mut sectors)?;
                 now.copy_from_slice(&sectors[skip..skip + part]);
             }
             out = rest;
@@ -190,14 +191,14 @@ impl Block for Disk {
             let (now, rest) = data.split_at(part);
             if part == whole {
                 let _shared = self.sectors.read().unwrap_or_else(PoisonError::into_inner);
-                self.write_sectors(offset, now)?;
+                self.ask(Request::Write { offset, data: now }, &mut [])?;
             } else {
                 let _alone = self.sectors.write().unwrap_or_else(PoisonError::into_inner);
                 let start = offset - skip as u64;
                 let mut sectors = std::vec![0; whole];
-                self.read_sectors(start, &mut sectors)?;
+                self.ask(read(start, whole), &mut sectors)?;
                 sectors[skip..skip + part].copy_from_slice(now);
-                self.write_sectors(start, &sectors)?;
+                self.ask(Request::Write { offset: start, data: &sectors }, &mut [])?;
             }
             data = rest;
             offset += part as u64;
@@ -206,8 +207,12 @@ impl Block for Disk {
     }
 
     fn flush(&self) -> io::Result<()> {
-        self.ask(Request::Flush, &mut []).map_err(|error| self.failed("flushing", 0, 0, error))
+        self.ask(Request::Flush, &mut [])
     }
+}
+
+fn read(offset: u64, size: usize) -> Request<'static> {
+    Request::Read { offset, size }
 }
 
 /// The waker of who waits for a card.

@@ -9,6 +9,7 @@
 //! | `x86` | the PC: boot, page tables, exceptions, clocks, where its words go, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
 //! | `devices` | disks, network cards and entropy as the seams of the crate `device` (only on the target) |
+//! | `behind` | writes to a disk that nobody waits for |
 //! | `copy` | `memcpy` and its like, for the compiler |
 //! | `naming` | which device of the machine is which of the program's |
 //! | `virtio` | transports, queues and drivers |
@@ -24,6 +25,7 @@
 extern crate alloc;
 
 mod abi;
+mod behind;
 mod clock;
 mod cmdline;
 #[cfg(target_arch = "x86_64")]

@@ -97,7 +97,9 @@ pub(crate) trait Disk: Send {
     fn most(&self) -> usize;
     /// Begins a request; `None` where others must end first.
     fn begin(&mut self, request: Request<'_>) -> Result<Option<u16>, Error>;
-    /// Ends it if it is done, and copies what was read to `out`; `false` where it is not.
+    /// Takes notice of what is done.
+    fn attend(&mut self) -> Result<(), Error>;
+    /// Ends a request that was noticed to be done, and copies what was read to `out`; `false` where it was not.
     fn end(&mut self, ticket: u16, out: &mut [u8]) -> Result<bool, Error>;
 }
 

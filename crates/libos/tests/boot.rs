@@ -269,7 +269,7 @@ fn needs_qemu_a_disks_errors_are_told() {
     for transport in [TRANSPORTS[0], TRANSPORTS[3]] {
         let disk = ["-drive", &drive, "-device", "virtio-blk-BUS,drive=d"];
         let (said, status) = devices(transport, "max", "errors", &disk);
-        for line in ["reading 512 bytes at 0", "writing 512 bytes at 8192", "flushing 0 bytes at 0"] {
+        for line in ["reading 512 bytes at 0", "writing 512 bytes at 8192", "flushing"] {
             assert!(said.contains(&format!("{line}: the device reports an error")), "{transport:?}: {said}");
         }
         assert!(said.contains("other: Ok(())"), "{transport:?}: {said}");

@@ -168,12 +168,23 @@ fn a_full_device_ends_an_upload_alone() {
 /// succeeds.
 #[test]
 fn a_failing_call_fails_its_task_alone() {
+    failing_calls(|disk| disk);
+}
+
+/// The same where a write is told to have failed by the next flush, as by the disks of a machine without a system below.
+#[test]
+fn a_write_that_fails_behind_its_caller_fails_its_task_alone() {
+    failing_calls(|disk| Behind { disk, failed: Arc::default() });
+}
+
+fn failing_calls<B: Block>(device: impl Fn(SimBlock) -> B) {
     const LEASE: Claim = Claim { lease_hash: [7; 32], until: Timestamp(1_800_000_000) };
     run(async {
         let mut failures = 0;
         for after in 0.. {
             let disk = SimBlock::new();
-            let store = open(&disk).unwrap();
+            let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000)));
+            let store = Embedded::open(device(disk.clone()), Options::default(), clock).unwrap();
             put(&store, paste(1, None), &content(1, 9000), MIB).await.unwrap();
             put(&store, paste(2, None), &content(2, 100), MIB).await.unwrap();
             disk.fail(after, 1, io::ErrorKind::TimedOut);
@@ -303,6 +314,49 @@ impl Block for Slow {
     fn flush(&self) -> io::Result<()> {
         drop(self.gate.lock().unwrap());
         self.disk.flush()
+    }
+}
+
+/// A disk that tells of a failed write by the next flush, and does nothing else before.
+#[derive(Clone, Debug)]
+struct Behind {
+    disk: SimBlock,
+    failed: Arc<Mutex<Option<io::ErrorKind>>>,
+}
+
+impl Behind {
+    fn goes_on(&self) -> io::Result<()> {
+        self.failed.lock().unwrap().map_or(Ok(()), |kind| Err(kind.into()))
+    }
+}
+
+impl Block for Behind {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.len()
+    }
+
+    fn room(&self) -> io::Result<Option<u64>> {
+        self.disk.room()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.set_len(len)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.goes_on()?;
+        self.disk.read(offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.goes_on()?;
+        *self.failed.lock().unwrap() = self.disk.write(offset, data).err().map(|error| error.kind());
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let failed = self.failed.lock().unwrap().take();
+        failed.map_or_else(|| self.disk.flush(), |kind| Err(kind.into()))
     }
 }
 

@@ -15,8 +15,16 @@ use super::{Bench, Group, long, pages, squashed};
 use crate::{paths, setup, shell};
 
 /// What `--parts` can name.
-pub(super) const PARTS: &[Group] =
-    &[("r1", r1), ("profiles", profiles), ("cores", cores), ("w", w), ("long", long::run), ("r2", r2), ("d", d)];
+pub(super) const PARTS: &[Group] = &[
+    ("r1", r1),
+    ("served", served),
+    ("profiles", profiles),
+    ("cores", cores),
+    ("w", w),
+    ("long", long::run),
+    ("r2", r2),
+    ("d", d),
+];
 /// These want what not every machine has: they are done only if they are named.
 const ON_REQUEST: &[&str] = &["r2", "d"];
 
@@ -48,7 +56,6 @@ fn r1(bench: &mut Bench) -> Result<()> {
     );
     let median = reads(bench, &default, "default", None, Some((120.0, 1200.0)))?;
     squashed::run(bench, &squashfs.file, median)?;
-    pages::run(bench, &program(), &default.file, &source)?;
 
     let quick = make(bench, &source, "quick", &["--threads", "2", "--level", "9"])?;
     bench.report.add("R1, level 9 against squashfs", quick.bytes / squashfs.bytes, "x", Goal::AtMost(1.0));
@@ -57,6 +64,13 @@ fn r1(bench: &mut Bench) -> Result<()> {
     let short = make(bench, &source, "short", &["--level", "9", "--segment", "1048576"])?;
     reads(bench, &short, "segments of 1 MiB", Some(16.0), None)?;
     Ok(())
+}
+
+/// The same, served by `docteur serve` and by nginx.
+fn served(bench: &mut Bench) -> Result<()> {
+    let corpus = corpora::toolchain(bench)?;
+    let made = make(bench, &corpus.folder, "served", &[])?;
+    pages::run(bench, &program(), &made.file, &corpus.folder)
 }
 
 /// The other profiles.

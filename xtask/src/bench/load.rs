@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::shell;
 
@@ -73,12 +74,19 @@ impl Nginx {
     /// Serves the files of the folder `root`, one of them at `known`; what nginx itself writes goes to `folder`.
     pub(crate) fn of_folder(folder: &Path, root: &Path, port: u16, known: &str) -> Result<Self> {
         let (place, root) = (folder.display(), root.display());
+        // Of files that nginx keeps open; root may have more of them than others.
+        let open = if geteuid().is_root() {
+            150_000
+        } else {
+            getrlimit(Resource::Nofile).maximum.map_or(150_000, |most| most.min(150_000))
+        };
+        let kept = open.saturating_sub(2048).min(100_000);
         // The files may be in a home that only its owner reads; unless it is root who asks, nginx does not look at the user.
         let config = format!(
-            "daemon off; user root; worker_processes 2; pid {place}/pid; error_log {place}/error.log;\n\
+            "daemon off; user root; worker_processes 2; worker_rlimit_nofile {open}; pid {place}/pid; error_log {place}/error.log;\n\
              events {{ worker_connections 1024; }}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; root {root};\n\
-             types {{ text/html html; }} open_file_cache max=100000;\n\
+             types {{ text/html html; }} open_file_cache max={kept};\n\
              client_body_temp_path {place}/a; proxy_temp_path {place}/b; fastcgi_temp_path {place}/c;\n\
              uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;\n\
              server {{ listen 127.0.0.1:{port}; }} }}\n"

@@ -84,7 +84,9 @@ fn read(disk: &Disk) {
 fn errors(disk: &Disk) {
     println!("read: {:?}", disk.read(0, &mut [0; 512]).map_err(|error| error.to_string()));
     println!("write: {:?}", disk.write(8192, &[1; 512]).map_err(|error| error.to_string()));
-    println!("flush: {:?}", disk.flush().map_err(|error| error.to_string()));
+    for _ in 0..2 {
+        println!("flush: {:?}", disk.flush().map_err(|error| error.to_string()));
+    }
     println!("other: {:?}", disk.read(65536, &mut [0; 512]));
 }
 

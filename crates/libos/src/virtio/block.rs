@@ -116,11 +116,15 @@ impl machine::Disk for Disk {
         Ok(Some(slot))
     }
 
-    fn end(&mut self, ticket: u16, out: &mut [u8]) -> Result<bool, Error> {
+    fn attend(&mut self) -> Result<(), Error> {
         self.transport.acknowledge();
         while let Some((slot, _)) = self.queue.take()? {
             self.states[usize::from(slot)] = State::Done;
         }
+        Ok(())
+    }
+
+    fn end(&mut self, ticket: u16, out: &mut [u8]) -> Result<bool, Error> {
         let Some(state) = self.states.get_mut(usize::from(ticket)).filter(|state| **state == State::Done) else {
             return Ok(false);
         };
@@ -175,6 +179,7 @@ mod tests {
 
     fn ask(disk: &mut Disk, request: Request<'_>, out: &mut [u8]) -> Result<bool, Error> {
         let ticket = disk.begin(request).unwrap().unwrap();
+        disk.attend()?;
         disk.end(ticket, out)
     }
 
@@ -200,6 +205,7 @@ mod tests {
         let (_, mut disk) = disk();
         let ticket = disk.ask_serial().unwrap().unwrap();
         let mut serial = [1; SERIAL];
+        disk.attend().unwrap();
         assert_eq!(disk.end(ticket, &mut serial), Ok(true));
         assert_eq!(serial, *b"store\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         let fake = Fake::new(2, &(128u64).to_le_bytes(), |chain| {
@@ -209,6 +215,7 @@ mod tests {
         });
         let mut disk = Disk::new(fake.transport()).unwrap();
         let ticket = disk.ask_serial().unwrap().unwrap();
+        disk.attend().unwrap();
         assert_eq!(disk.end(ticket, &mut serial), Err(Error::Unsupported));
     }
 
@@ -236,11 +243,12 @@ mod tests {
             chain.write(&[0]);
             fake.used(0, chain.head.into(), 1);
         }
+        disk.attend().unwrap();
         let ended: Vec<_> = tickets.iter().map(|ticket| disk.end(*ticket, &mut []).unwrap()).collect();
         assert_eq!(ended, [false, false, false, true, true, true, true, true]);
         assert_eq!(disk.begin(Request::Flush).unwrap(), Some(tickets[7]));
         fake.used(0, 1000, 1);
-        assert_eq!(disk.end(tickets[0], &mut []), Err(Error::Answer));
+        assert_eq!(disk.attend(), Err(Error::Answer));
         assert_eq!(disk.begin(Request::Flush), Err(Error::Answer));
     }
 

@@ -198,7 +198,7 @@ fn serial(number: u8, disk: &mut block::Disk) -> Option<Name> {
     let ticket = disk.ask_serial().ok()??;
     let mut serial = [0; block::SERIAL];
     loop {
-        match disk.end(ticket, &mut serial) {
+        match disk.attend().and_then(|()| disk.end(ticket, &mut serial)) {
             Ok(true) => break,
             Ok(false) if PC.monotonic() < deadline => PC.wait(Some(deadline)),
             Ok(false) => {

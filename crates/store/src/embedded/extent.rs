@@ -42,6 +42,8 @@ impl Extent {
 
     /// Finds the database's length on the device, before it is opened.
     pub(super) fn measure(&self) -> io::Result<()> {
+        // A device may keep a write that failed for the next flush to tell: one of a database before this, which has failed with it.
+        let _ = self.block.flush();
         self.len.store(length(self.block.as_ref())?, SeqCst);
         Ok(())
     }
