@@ -94,6 +94,9 @@ fn sample(image: &Image, cache: &mut Cache, arguments: &Arguments) -> Result<Vec
             *slot = entry.path;
         }
     }
+    // Of few files each is read as often as it takes.
+    let files = paths.len();
+    (files..arguments.reads as usize).for_each(|n| paths.extend(paths.get(n % files.max(1)).cloned()));
     // One after the other would find neighbours.
     for n in (1..paths.len()).rev() {
         paths.swap(n, random(n as u64 + 1) as usize);

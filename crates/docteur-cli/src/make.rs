@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// The most seconds that fetching may take
     #[arg(long, value_name = "N", default_value_t = GitOptions::default().time.as_secs())]
     fetch_seconds: u64,
+    /// The most paths, of each of which some two hundred bytes are held in memory
+    #[arg(long, value_name = "N", default_value_t = 3_000_000)]
+    most_paths: u64,
     /// What the image is for
     #[arg(long, value_enum, default_value = "default")]
     profile: Named,
@@ -55,11 +58,11 @@ pub(crate) struct Arguments {
     /// Pack files in the order of their paths
     #[arg(long)]
     no_arrange: bool,
-    /// A web site: media types, ready-made encodings, one time and plain modes for all
+    /// A web site: media types, ready-made encodings, one time (1970, or what --not-after says) and plain modes for all
     #[arg(long)]
     web: bool,
-    /// No time is later than this, in seconds since 1970
-    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
+    /// No time is later than this, in seconds since 1970 [default: what SOURCE_DATE_EPOCH says in the environment]
+    #[arg(long, value_name = "SECONDS")]
     not_after: Option<i64>,
     /// This time for all, in seconds since 1970
     #[arg(long, value_name = "SECONDS", conflicts_with = "web")]
@@ -80,7 +83,7 @@ enum Named {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut options = options(arguments);
+    let mut options = options(arguments)?;
     let place = place(&arguments.image)?;
     let scratch = Scratch::new()?;
     let is_git = !arguments.folder && (arguments.revision.is_some() || Git::is_repository(&arguments.source));
@@ -88,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         submodules: arguments.submodules,
         fetched: arguments.fetch_bytes,
         time: Duration::from_secs(arguments.fetch_seconds),
-        ..GitOptions::default()
+        paths: arguments.most_paths,
     };
     let remote =
         arguments.source.to_str().filter(|_| !arguments.folder && Git::is_remote(arguments.source.as_os_str()));
@@ -112,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Box::new(tree)
     } else {
         outside(&place, &arguments.source)?;
-        Box::new(Folder::scan(&arguments.source, options.attributes)?)
+        Box::new(Folder::scan_up_to(&arguments.source, options.attributes, arguments.most_paths)?)
     };
     let size = |number| if let NodeKind::File { size, .. } = tree.node(number).kind { size } else { 0 };
     let total = (0..tree.count()).map(size).sum::<u64>();
@@ -156,7 +159,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(arguments: &Arguments) -> Options {
+fn options(arguments: &Arguments) -> Result<Options> {
     let profile = match arguments.profile {
         Named::FastRead => Profile::FastRead,
         Named::Default => Profile::Default,
@@ -174,12 +177,20 @@ fn options(arguments: &Arguments) -> Options {
     options.base = arguments.base.unwrap_or(options.base);
     options.arrange = !arguments.no_arrange;
     options.attributes &= !arguments.no_xattrs;
-    match (arguments.time, arguments.not_after) {
+    match (arguments.time, arguments.not_after.map_or_else(epoch, |time| Ok(Some(time)))?) {
         (Some(time), _) => options.times = Times::All(time),
-        (None, Some(time)) if !arguments.web => options.times = Times::NotAfter(time),
+        (None, Some(time)) if arguments.web => options.times = Times::All(time),
+        (None, Some(time)) => options.times = Times::NotAfter(time),
         _ => {}
     }
-    options
+    Ok(options)
+}
+
+/// What the environment says of the time (reproducible-builds.org's specification); nothing if it is empty.
+fn epoch() -> Result<Option<i64>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    Ok(Some(seconds.with_context(|| format!("SOURCE_DATE_EPOCH is {}, no number of seconds", text.display()))?))
 }
 
 /// Where the image goes: a symbolic link leads to its file, and nothing but a file is replaced. This is known before the work begins.

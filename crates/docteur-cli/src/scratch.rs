@@ -1,20 +1,24 @@
 //! What is on the disk only while a command runs.
 
 use std::fs::{self, File};
+use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How often a path is removed until it stays away, and how long it is left alone in between.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Files and folders that are removed when this is dropped, and when SIGINT or SIGTERM ends the command.
+/// Files and folders that are removed when this is dropped, and when SIGINT, SIGTERM or SIGHUP ends the command.
 pub(crate) struct Scratch(Paths);
 
 type Paths = Arc<Mutex<Vec<PathBuf>>>;
@@ -80,14 +84,27 @@ impl Drop for Scratch {
 fn wait(ready: &mpsc::Sender<()>, paths: &Paths) -> Result<()> {
     host::runtime()?.block_on(async {
         let mut signals = host::Signals::new()?;
+        let mut hangup = if hangups_are_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
         ready.send(())?;
-        let signal = signals.stop().await;
+        let mut stop = pin!(signals.stop());
+        let code = poll_fn(|cx| match hangup.as_mut().map(|hangup| hangup.poll_recv(cx)) {
+            Some(Poll::Ready(_)) => Poll::Ready(129),
+            _ => stop.as_mut().poll(cx).map(|signal| if signal == "SIGTERM" { 143 } else { 130 }),
+        })
+        .await;
         // Held to the end, so that nothing new is made.
         let mut paths = locked(paths);
         remove(&mut paths);
         // What a shell tells of who was ended by the signal.
-        std::process::exit(if signal == "SIGTERM" { 143 } else { 130 })
+        std::process::exit(code)
     })
+}
+
+/// Whether whoever started the command wants it to outlive a terminal, as `nohup` does.
+fn hangups_are_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits & 1 != 0)
 }
 
 fn remove(paths: &mut Vec<PathBuf>) {

@@ -5,14 +5,14 @@
 mod support;
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +57,8 @@ fn the_command_makes_looks_and_unpacks() {
     assert!(code == Some(1) && String::from_utf8(out).unwrap().contains("~ run (content, time)"));
     let figures: serde_json::Value = serde_json::from_slice(&run(&["bench", "@a.img", "--reads", "3"]).1).unwrap();
     assert_eq!(figures["reads"], 3);
+    let figures: serde_json::Value = serde_json::from_slice(&run(&["bench", "@a.img", "--reads", "100"]).1).unwrap();
+    assert_eq!(figures["reads"], 100, "of fewer files");
     // A cause is told once.
     let missing = format!("docteur: {}: No such file or directory (os error 2)\n", at("missing").display());
     assert_eq!(run(&["make", "@missing", "@c.img"]), (Some(2), Vec::new(), missing));
@@ -211,9 +213,12 @@ fn a_signal_leaves_nothing_behind() {
     // Somebody who takes connections, and never says anything.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/r.git", silent.local_addr().unwrap());
-    for (source, signal, code) in
-        [("folder", Signal::INT, 130), ("folder", Signal::TERM, 143), (&url, Signal::INT, 130)]
-    {
+    for (source, signal, code) in [
+        ("folder", Signal::INT, 130),
+        ("folder", Signal::TERM, 143),
+        ("folder", Signal::HUP, 129),
+        (&url, Signal::INT, 130),
+    ] {
         let mut command = Command::new(DOCTEUR);
         command.current_dir(place.path()).args(["make", source, "out/image", "--level", "22", "--threads", "1"]);
         command.env("TMPDIR", at("tmp")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -250,6 +255,53 @@ fn an_image_is_the_same_everywhere() {
     let (code, _, told) = run(place, &["extract", "other", "b", "--trusted"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(first == make("", "b", "third", "2", &[]));
+}
+
+#[test]
+fn more_paths_than_may_be_are_told() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir_all(place.join("folder/a/b")).unwrap();
+    let (code, _, told) = run(place, &["make", "folder", "image", "--most-paths", "2"]);
+    assert!(code == Some(2) && told.contains("the number of paths") && told.contains("at most 2"), "{told}");
+    assert!(!place.join("image").exists());
+    assert_eq!(run(place, &["make", "folder", "image", "--most-paths", "3"]).0, Some(0));
+}
+
+#[test]
+fn the_environment_says_the_time() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir(place.join("folder")).unwrap();
+    fs::write(place.join("folder/file"), b"file").unwrap();
+    File::open(place.join("folder/file"))
+        .unwrap()
+        .set_modified(UNIX_EPOCH + Duration::from_secs(2_000_000_000))
+        .unwrap();
+    let made = |epoch: &str, more: &[&str]| {
+        let mut command = Command::new(DOCTEUR);
+        command.current_dir(place).args(["make", "folder", "image"]).args(more).env("SOURCE_DATE_EPOCH", epoch);
+        let out = command.output().unwrap();
+        if !out.status.success() {
+            return String::from_utf8(out.stderr).unwrap();
+        }
+        let list = run(place, &["ls", "-l", "image", "file"]).1;
+        list.split_whitespace().nth(3).unwrap().to_owned()
+    };
+    for (epoch, more, time) in [
+        ("1700000000", &[][..], "1700000000"),
+        ("2100000000", &[], "2000000000"),
+        ("1700000000", &["--not-after", "5"], "5"),
+        ("1700000000", &["--time", "6"], "6"),
+        ("", &[], "2000000000"),
+        ("1700000000", &["--web"], "1700000000"),
+        ("", &["--web"], "0"),
+        ("", &["--web", "--not-after", "7"], "7"),
+    ] {
+        assert_eq!(made(epoch, more), time, "{epoch:?} {more:?}");
+    }
+    let told = made("yesterday", &[]);
+    assert!(told.contains("SOURCE_DATE_EPOCH is yesterday"), "{told}");
 }
 
 #[test]

@@ -182,6 +182,29 @@ fn needs_git_a_repository_that_cannot_be_opened_is_no_folder() {
 }
 
 #[test]
+fn needs_git_references_in_a_reftable_are_told() {
+    let place = tempfile::tempdir().unwrap();
+    let (repository, image) = (place.path().join("r"), place.path().join("image"));
+    fs::create_dir(&repository).unwrap();
+    git(&repository, &["init", "-q"]);
+    git(&repository, &["commit", "-q", "--allow-empty", "-m", "nothing"]);
+    let commit = line(&repository, &["rev-parse", "HEAD"]);
+    // As Git makes it, from version 2.45 on.
+    git(&repository, &["config", "core.repositoryFormatVersion", "1"]);
+    git(&repository, &["config", "extensions.refStorage", "reftable"]);
+    fs::write(repository.join(".git/HEAD"), b"ref: refs/heads/.invalid\n").unwrap();
+    let make = |revision: &str| {
+        let out =
+            Command::new(DOCTEUR).arg("make").args([&repository, &image]).args(["-b", revision]).output().unwrap();
+        (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (done, told) = make("HEAD");
+    assert!(!done && told.contains("reftable") && told.contains("git refs migrate"), "{told}");
+    let (done, told) = make(&commit);
+    assert!(done, "{told}");
+}
+
+#[test]
 fn needs_git_what_a_stranger_named_moves_no_cursor() {
     let place = tempfile::tempdir().unwrap();
     let (repository, image) = (history(place.path(), "sha1"), place.path().join("image"));

@@ -97,6 +97,9 @@ fn needs_git_a_file_url_is_the_repository_at_its_path() {
     let place = tempfile::tempdir().unwrap();
     let (repository, root) = served(place.path(), "sha256");
     assert_gives_the_same(place.path(), &repository, &format!("file://{}/r.git", root.display()), &[]);
+    let escaped = format!("file://{}/%72%2Egit", root.display());
+    let local = make(place.path(), repository.to_str().unwrap(), Some("main"), &[]);
+    assert_eq!(make(place.path(), &escaped, Some("main"), &[]), local);
 }
 
 #[test]

@@ -28,6 +28,14 @@ impl Folder {
     /// # Errors
     /// If something cannot be read, or is neither folder, file nor symbolic link.
     pub fn scan(root: &Path, attributes: bool) -> Result<Self, Error> {
+        Self::scan_up_to(root, attributes, u64::from(u32::MAX))
+    }
+
+    /// The same with at most so many paths, each of which takes memory.
+    ///
+    /// # Errors
+    /// As [`Folder::scan`]; [`Error::TooMuch`] as soon as there is one more.
+    pub fn scan_up_to(root: &Path, attributes: bool, paths: u64) -> Result<Self, Error> {
         let mut scan = Scan { root, attributes, nodes: Nodes::default(), linked: HashMap::new() };
         // A symbolic link is followed here, and nowhere below.
         let about = fs::metadata(root).map_err(Error::io(root))?;
@@ -42,6 +50,9 @@ impl Folder {
                 continue;
             };
             let path = if folder.is_empty() { name } else { [folder, &b"/"[..], &name].concat() };
+            if scan.nodes.len() as u64 >= paths {
+                return Err(Error::TooMuch { what: "the number of paths", limit: paths });
+            }
             let place = place(root, &path);
             let about = fs::symlink_metadata(&place).map_err(Error::io(&place))?;
             scan.node(path.clone(), &about)?;

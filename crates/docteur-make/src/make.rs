@@ -83,6 +83,10 @@ fn build<S: Source<Error = std::io::Error>>(
     mut progress: impl FnMut(Stage),
 ) -> Result<Made, Error> {
     let mut options = options.checked();
+    let metadata = options.metadata.write();
+    if metadata.len() > MAX_METADATA as usize {
+        return Err(Error::TooMuch { what: "the length of the metadata", limit: MAX_METADATA.into() });
+    }
     if let Some(old) = old {
         // A segment that is taken over must not be longer than those of which a long file has many. Each thread has one in memory, so an
         // older image may ask for no more than a profile does.
@@ -170,10 +174,6 @@ fn build<S: Source<Error = std::io::Error>>(
     superblock.blocks_stored = index.bytes.len() as u64;
     superblock.block_max = index.longest;
     let table = index::table(&segments, superblock.segments_at(), &mut index.head);
-    let metadata = options.metadata.write();
-    if metadata.len() > MAX_METADATA as usize {
-        return Err(Error::TooMuch { what: "the length of the metadata", limit: MAX_METADATA.into() });
-    }
     let (metadata_piece, metadata_bytes) = packer.alone(&metadata)?;
     superblock.metadata = metadata_piece;
     let (head_piece, head_bytes) = index::head(&index.head, superblock.pages_at(), &mut packer)?;

@@ -163,6 +163,13 @@ fn what_an_image_cannot_hold_is_refused() {
     assert!(matches!(refused(|tree| tree.nodes[1].path = b"..".to_vec()), Error::Path(_)));
     assert!(matches!(refused(|tree| tree.nodes[1].media_type = Some("x".into())), Error::MediaType(_)));
     assert!(matches!(refused(|tree| tree.contents[0].truncate(3)), Error::Io(..)));
+    // That the metadata are too long is told before a file is read.
+    let mut unread = small();
+    unread.contents.clear();
+    let mut options = Options::default();
+    options.metadata.0.insert(b"git.message".to_vec(), vec![b'a'; 1 << 20]);
+    let told = make(&unread, &options, &mut std::io::Cursor::new(Vec::new()), Path::new("x"), |_| {}).unwrap_err();
+    assert!(told.to_string().contains("metadata"), "{told}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub struct Image<S> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most bytes of memory that the image may need to be read with the smallest cache: base, head with the first path of each index
+    /// The most bytes of memory that the image may need to be read with the smallest cache: base, metadata, head with the first path of each index
     /// block, and the largest segment and index block. It is checked before anything of that is allocated: by what the superblock says, and
     /// for the paths, by the head, once it is known that there is room for this.
     pub memory: u64,
@@ -331,7 +331,8 @@ pub(crate) fn image<E>(defect: Defect, at: u64) -> Error<E> {
 /// Bytes needed to read an image with the smallest cache, but for the first paths of its index blocks.
 fn memory(superblock: &Superblock) -> u64 {
     let twice = |len: u32| 2 * u64::from(len);
-    let base = u64::from(superblock.base.len) + u64::from(superblock.base.stored);
+    let piece = |piece: &Stored| u64::from(piece.len) + u64::from(piece.stored);
+    let base = piece(&superblock.base) + piece(&superblock.metadata);
     // The head's blocks take a little more room than its bytes, which are there at the same time.
     base + 4 * u64::from(superblock.head.len)
         + twice(superblock.segment_max)

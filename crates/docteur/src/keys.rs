@@ -82,11 +82,16 @@ impl<'i, S: Source> Keys<'i, S> {
     /// The keys in the folder at `key`, ascending, with what they stand for; links are left out. None if it is no folder.
     ///
     /// # Errors
-    /// As [`Image::find`].
+    /// As [`Image::find`]; [`Error::Size`] if they take more memory than a value may have: a small image can stand for very many.
     pub fn list(&mut self, key: &[u8]) -> Result<Vec<Key>, Error<S::Error>> {
         let mut list = List::new(key);
         let mut all = Vec::new();
+        let mut size = 0;
         while let Some(entry) = list.next(self.image, &mut self.cache)? {
+            size += entry.path.len() + size_of::<Key>();
+            if size > self.most {
+                return Err(Error::Size { size: size as u64, limit: self.most as u64 });
+            }
             match entry.kind {
                 Kind::File(content) => all.push((entry.path, What::Value(content.size))),
                 Kind::Directory => all.push((entry.path, What::Folder)),

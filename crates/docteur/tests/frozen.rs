@@ -69,6 +69,7 @@ fn an_image_is_a_map() {
     assert!(keys.list(b"").unwrap().contains(&(b"docs".to_vec(), What::Folder)));
     assert!(keys.modified(b"hello").unwrap().is_some() && keys.modified(b"nothing").unwrap().is_none());
     let mut few = Keys::new(&image, Cache::new(0), 10);
+    assert!(matches!(few.list(b""), Err(docteur::Error::Size { limit: 10, .. })));
     let size = page.len() as u64;
     assert_eq!(few.value(b"docs/index.html").unwrap_err(), Error::Size { size, limit: 10 });
     assert_eq!(few.part(b"docs/index.html", 0, 11).unwrap_err(), Error::Size { size: 11, limit: 10 });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as Cause;
 use std::ffi::OsStr;
 use std::num::NonZeroU32;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,7 @@ impl Git {
     pub fn fetch(source: &str, revision: Option<&str>, taken: &GitOptions, temporary: &Path) -> Result<Self, Error> {
         let url = parse(source).ok_or_else(|| Error::Git(source.into(), "this is no URL".into()))?;
         if url.scheme == Scheme::File {
-            let path = PathBuf::from(url.path.to_os_str_lossy().into_owned());
+            let path = PathBuf::from(std::ffi::OsString::from_vec(decoded(&url.path)));
             return Self::open(&path, revision.unwrap_or("HEAD"), taken);
         }
         let place = shown(&url);
@@ -186,6 +187,20 @@ fn parse(source: &str) -> Option<gix::Url> {
     (is_url || url.scheme == Scheme::Ssh).then_some(url)
 }
 
+/// A path without the escapes of URLs (RFC 3986, section 2.1); what is none stays as it is.
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        let digits =
+            after.first_chunk::<2>().filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        out.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    out
+}
+
 /// A URL as errors have it: its user may be a token.
 fn shown(url: &gix::Url) -> PathBuf {
     let mut shown = url.clone();
@@ -233,6 +248,15 @@ mod tests {
         }
         for path in ["", "a", "/a/b:c", "./a:b", "../x", "/"] {
             assert!(!Git::is_remote(OsStr::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_a_path_are_bytes() {
+        for (path, bytes) in
+            [(&b"/a%20b%2F%ff"[..], &b"/a b/\xff"[..]), (b"%", b"%"), (b"%2", b"%2"), (b"%+1%4g%%41", b"%+1%4g%A")]
+        {
+            assert_eq!(decoded(path), bytes);
         }
     }
 

@@ -100,7 +100,16 @@ pub(super) fn walk(
 fn resolve(repository: &Repository, revision: &str) -> Result<ObjectId, Fault> {
     match repository.rev_parse_single(revision) {
         Ok(id) => Ok(id.detach()),
-        Err(error) => abbreviated(repository, revision).ok_or(error.into()),
+        Err(error) => abbreviated(repository, revision).ok_or_else(|| {
+            let references = repository.config_snapshot().string("extensions.refStorage");
+            if references.is_some_and(|references| references.eq_ignore_ascii_case(b"reftable")) {
+                let way = "a whole id can be asked for, or git refs migrate --ref-format=files makes them files";
+                return Fault::Git(format!(
+                    "{revision}: its references are in a reftable, which is not read here: {way}"
+                ));
+            }
+            error.into()
+        }),
     }
 }
 
