@@ -33,6 +33,7 @@ mod config;
 mod core;
 mod driver;
 mod flow;
+mod guard;
 mod listener;
 mod segment;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::task::Waker;
 
 use device::Ethernet;
@@ -39,6 +39,12 @@ impl Deref for Frame {
 
     fn deref(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl DerefMut for Frame {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(..self.len).unwrap_or_default()
     }
 }
 

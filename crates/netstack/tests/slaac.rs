@@ -47,6 +47,16 @@ fn asks_routers(all: &[(Ipv6Address, String)]) -> usize {
 
 /// A router's advertisement, from there and with that hop limit, of the network for so many seconds.
 fn advertise(end: &mut SimEthernet, from: Ipv6Address, hop_limit: u8, seconds: u64) {
+    advertise_prefix(end, from, hop_limit, seconds, (NETWORK, 64));
+}
+
+fn advertise_prefix(
+    end: &mut SimEthernet,
+    from: Ipv6Address,
+    hop_limit: u8,
+    seconds: u64,
+    (prefix, prefix_len): (Ipv6Address, u8),
+) {
     let lifetime = smoltcp::time::Duration::from_secs(seconds);
     let advertisement = Icmpv6Repr::Ndisc(NdiscRepr::RouterAdvert {
         hop_limit: 64,
@@ -57,11 +67,11 @@ fn advertise(end: &mut SimEthernet, from: Ipv6Address, hop_limit: u8, seconds: u
         lladdr: Some(RawHardwareAddress::from(ROUTERS_CARD)),
         mtu: None,
         prefix_info: Some(NdiscPrefixInformation {
-            prefix_len: 64,
+            prefix_len,
             flags: NdiscPrefixInfoFlags::ADDRCONF | NdiscPrefixInfoFlags::ON_LINK,
             valid_lifetime: lifetime,
             preferred_lifetime: lifetime,
-            prefix: NETWORK,
+            prefix,
         }),
     });
     let len = advertisement.buffer_len();
@@ -151,4 +161,35 @@ async fn where_no_router_answers_three_are_asked_and_nothing_spins() {
     advertise(&mut other, ROUTER, 255, 600);
     seconds(2).await;
     assert_eq!(stack.addresses(), cidrs(&[LINK, ADDRESS]));
+}
+
+/// Each would end a machine whose smoltcp takes it at its word.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_network_of_hosts_gives_no_address() {
+    let (card, mut other) = SimEthernet::pair(WireTrouble::default());
+    let config = Config::default().slaac().address("fd00::9/64".parse().unwrap());
+    let (stack, driver) = Netstack::new(card, &SimRandom::new(1), config).unwrap();
+    let driver = tokio::spawn(driver);
+    seconds(1).await;
+    let of = |first| Ipv6Address::new(first, 0, 0, 0, 0, 0, 0, 0);
+    let groups = [(of(0xff05), 64), (of(0xff05), 8), (of(0xff02), 129)];
+    let link = [(of(0xfe80), 64), (of(0xfe81), 64), (of(0), 64)];
+    let others = [(NETWORK, 129), (NETWORK, 255), (NETWORK, 128), (NETWORK, 63), (NETWORK, 0)];
+    for prefix in groups.into_iter().chain(link).chain(others) {
+        advertise_prefix(&mut other, ROUTER, 255, 600, prefix);
+        seconds(2).await;
+        assert!(!driver.is_finished(), "{prefix:?} ended the driver");
+        assert_eq!(stack.addresses(), cidrs(&[LINK, "fd00::9/64"]), "{prefix:?}");
+    }
+    // The rest of what the router says is heard: it leads out.
+    came(&mut other);
+    tokio::spawn({
+        let stack = stack.clone();
+        async move { stack.connect("[2001:db8:ffff::1]:80".parse().unwrap()).await }
+    });
+    seconds(1).await;
+    assert!(came(&mut other).iter().any(|(_, kind)| kind.contains("neighbor solicitation")), "nobody looks for it");
+    advertise(&mut other, ROUTER, 255, 600);
+    seconds(2).await;
+    assert_eq!(stack.addresses(), cidrs(&[LINK, "fd00::9/64", ADDRESS]));
 }

@@ -24,6 +24,7 @@ use smoltcp::wire::{EthernetAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
 use tokio::time::Instant;
 
 use crate::config::{Config, Limits};
+use crate::guard;
 use crate::segment::{Pair, Segment};
 use crate::wire::{Frame, Wire};
 
@@ -235,7 +236,10 @@ impl Core {
         Moment::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
-    fn take_in(&mut self, frame: Frame, now: Instant, moment: Moment) {
+    fn take_in(&mut self, mut frame: Frame, now: Instant, moment: Moment) {
+        if !guard::admits(&mut frame) {
+            return self.wire.discard(frame);
+        }
         let segment = Segment::of(&frame);
         let is_let_in = match &segment {
             Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair, now),

@@ -17,6 +17,21 @@ const SERVER_V4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const HERE_V4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
 const HERE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+/// Both on the link, and everybody there.
+const SERVER_LINK: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1);
+const HERE_LINK: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 2);
+const EVERYBODY: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// Addresses of IPv4 that a server may name, and mostly should not.
+const NAMED: [[u8; 4]; 8] = [
+    [10, 0, 0, 9],
+    [10, 0, 0, 2],
+    [0, 0, 0, 0],
+    [255, 255, 255, 255],
+    [224, 0, 0, 1],
+    [255, 255, 255, 0],
+    [10, 0, 0, 255],
+    [127, 0, 0, 1],
+];
 /// Where a TCP header has its parts.
 const FLAGS: usize = 13;
 const OPTIONS: usize = 20;
@@ -120,18 +135,78 @@ fn shifted(number: TcpSeqNumber, by: isize) -> TcpSeqNumber {
     TcpSeqNumber(number.0.wrapping_add(by as i32))
 }
 
-/// A packet of any protocol but TCP, whose checksum is right.
-pub(super) fn packet(input: &mut Input<'_>) -> Vec<u8> {
+/// A packet of any protocol but TCP, whose checksum is right; `question` is the last that was asked of a DHCP server.
+pub(super) fn packet(input: &mut Input<'_>, question: u32) -> Vec<u8> {
     let kind = input.byte();
+    match kind & 0xe1 {
+        0xe0 => return lease(input, question),
+        0xe1 => return advertisement(input),
+        _ => {}
+    }
     let mut payload = input.bytes().to_vec();
     let (v6, protocol) = (kind & 1 != 0, kind >> 1);
     match protocol % 4 {
+        0 if v6 && kind & 8 != 0 => {
+            let to = if kind & 16 != 0 { SERVER_LINK } else { EVERYBODY };
+            framed_between(HERE_LINK.into(), to.into(), IpProtocol::Icmpv6, &mut payload)
+        }
         0 if v6 => framed(v6, IpProtocol::Icmpv6, &mut payload),
         0 => framed(v6, IpProtocol::Icmp, &mut payload),
         1 => framed(v6, IpProtocol::Udp, &mut payload),
         2 => framed(v6, IpProtocol::Igmp, &mut payload),
         _ => framed(v6, IpProtocol::from(protocol), &mut payload),
     }
+}
+
+/// What a router advertises.
+fn advertisement(input: &mut Input<'_>) -> Vec<u8> {
+    let mut message = vec![134, 0, 0, 0, 64, 0, 0, input.byte()];
+    message.extend([0; 8]);
+    for _ in 0..input.byte() % 4 {
+        // Mostly the network 2001:db8::/64, that addresses follow from, for some seconds.
+        let mut option = [0; 32];
+        option[..4].copy_from_slice(&[3, 4, 64, 0xc0]);
+        (option[7], option[11]) = (20, 20);
+        option[16..20].copy_from_slice(&[0x20, 1, 0x0d, 0xb8]);
+        for _ in 0..input.byte() % 4 {
+            option[usize::from(input.byte() % 32)] = input.byte();
+        }
+        message.extend(option);
+    }
+    framed_between(HERE_LINK.into(), EVERYBODY.into(), IpProtocol::Icmpv6, &mut message)
+}
+
+/// What a DHCP server answers (RFC 2131 section 2).
+fn lease(input: &mut Input<'_>, question: u32) -> Vec<u8> {
+    let mut named = || NAMED[usize::from(input.byte() % 8)];
+    let (from, yours, router, mask, server) = (named(), named(), named(), named(), named());
+    let mut message = vec![2, 1, 6, 0];
+    message.extend(question.to_be_bytes());
+    message.extend([0; 8]);
+    message.extend(yours);
+    message.extend([0; 8]);
+    message.extend(SERVER.0);
+    message.resize(236, 0);
+    // Offers, acknowledgements and refusals.
+    message.extend([99, 130, 83, 99, 53, 1, [2, 5, 5, 6][usize::from(input.byte() % 4)]]);
+    message.extend([51, 4, 0, 0, 0, input.byte() % 64]);
+    for (kind, address) in [(1, mask), (3, router), (54, server)] {
+        message.extend([kind, 4]);
+        message.extend(address);
+    }
+    message.push(255);
+    let mut datagram = vec![0, 67, 0, 68, 0, 0, 0, 0];
+    datagram.extend(message);
+    framed_between(Ipv4Addr::from(from).into(), Ipv4Addr::BROADCAST.into(), IpProtocol::Udp, &mut datagram)
+}
+
+/// The number of what is asked of a DHCP server.
+pub(super) fn question(frame: &[u8]) -> Option<u32> {
+    let frame = EthernetFrame::new_checked(frame).ok().filter(|frame| frame.ethertype() == EthernetProtocol::Ipv4)?;
+    let packet =
+        Ipv4Packet::new_checked(frame.payload()).ok().filter(|packet| packet.next_header() == IpProtocol::Udp)?;
+    let datagram = UdpPacket::new_checked(packet.payload()).ok().filter(|datagram| datagram.dst_port() == 67)?;
+    datagram.payload().get(4..8)?.try_into().ok().map(u32::from_be_bytes)
 }
 
 /// Whether a frame may hold a segment of a connection: any packet of IPv6, whose headers may go on, and those of IPv4 with TCP.
@@ -144,8 +219,15 @@ pub(super) fn may_hold_a_segment(frame: &[u8]) -> bool {
 }
 
 fn framed(v6: bool, protocol: IpProtocol, payload: &mut [u8]) -> Vec<u8> {
-    let (from, to): (IpAddr, IpAddr) =
-        if v6 { (HERE_V6.into(), SERVER_V6.into()) } else { (HERE_V4.into(), SERVER_V4.into()) };
+    if v6 {
+        framed_between(HERE_V6.into(), SERVER_V6.into(), protocol, payload)
+    } else {
+        framed_between(HERE_V4.into(), SERVER_V4.into(), protocol, payload)
+    }
+}
+
+fn framed_between(from: IpAddr, to: IpAddr, protocol: IpProtocol, payload: &mut [u8]) -> Vec<u8> {
+    let v6 = from.is_ipv6();
     let (from, to): (IpAddress, IpAddress) = (from.into(), to.into());
     let long = |least| payload.len() >= least;
     match protocol {
@@ -158,7 +240,9 @@ fn framed(v6: bool, protocol: IpProtocol, payload: &mut [u8]) -> Vec<u8> {
         }
         IpProtocol::Icmp if long(8) => Icmpv4Packet::new_unchecked(&mut *payload).fill_checksum(),
         IpProtocol::Icmpv6 if long(8) => {
-            Icmpv6Packet::new_unchecked(&mut *payload).fill_checksum(&HERE_V6, &SERVER_V6);
+            if let (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) = (from, to) {
+                Icmpv6Packet::new_unchecked(&mut *payload).fill_checksum(&from, &to);
+            }
         }
         _ => {}
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use device::sim::{SimEthernet, SimRandom, WireTrouble};
 use device::{Ethernet, Listener, Peer as From, Stack};
-use netstack::{Config, Limits, NetFlow, NetListener, Netstack};
+use netstack::{Config, DriverError, Limits, NetFlow, NetListener, Netstack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::input::Input;
@@ -36,6 +37,9 @@ pub(crate) fn run(data: &[u8]) {
 
 struct World {
     stack: Netstack,
+    driver: JoinHandle<DriverError>,
+    /// What was last asked of a DHCP server.
+    question: u32,
     wire: SimEthernet,
     listener: Option<NetListener>,
     clients: [Client; 4],
@@ -57,10 +61,10 @@ impl World {
         let config = Config::default().address("10.0.0.1/24".parse().unwrap()).address("fd00::1/64".parse().unwrap());
         let config = config.slaac().dhcp().limits(LIMITS);
         let (stack, driver) = Netstack::new(card, &SimRandom::new(1), config).unwrap();
-        tokio::spawn(driver);
+        let driver = tokio::spawn(driver);
         let clients =
             [(4000, false), (4001, false), (4000, true), (4001, true)].map(|(port, v6)| Client::new(port, v6));
-        Self { stack, wire, listener: None, clients, flows: Vec::new(), is_forged: false }
+        Self { stack, driver, question: 0, wire, listener: None, clients, flows: Vec::new(), is_forged: false }
     }
 
     async fn live(mut self, mut input: Input<'_>) {
@@ -71,11 +75,13 @@ impl World {
             }
             self.deed(&mut input).await;
             self.pass(Duration::from_millis(1)).await;
+            assert!(!self.driver.is_finished(), "the driver ended");
             assert!(self.stack.sockets() <= LIMITS.sockets, "{} sockets", self.stack.sockets());
         }
         self.listener = None;
         self.flows.clear();
         self.pass(LIMITS.silence + 2 * LIMITS.leaving + Duration::from_secs(5)).await;
+        assert!(!self.driver.is_finished(), "the driver ended");
         assert_eq!(self.stack.sockets(), 0, "sockets that nobody holds");
     }
 
@@ -87,7 +93,7 @@ impl World {
                 self.send(&frame);
             }
             4 => {
-                let frame = peer::packet(input);
+                let frame = peer::packet(input, self.question);
                 self.is_forged |= peer::may_hold_a_segment(&frame);
                 self.send(&frame);
             }
@@ -111,6 +117,7 @@ impl World {
         let mut frame = [0; 1514];
         while let Some(len) = self.wire.receive(&mut frame).unwrap() {
             self.clients.iter_mut().for_each(|client| client.hear(&frame[..len]));
+            self.question = peer::question(&frame[..len]).unwrap_or(self.question);
             if let Some(answer) = peer::neighbour(&frame[..len]) {
                 self.send(&answer);
             }
