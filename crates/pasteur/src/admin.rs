@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use api::{Id, Kind};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use paf::http::{Body, Limits};
 use paf::{Counters, Stop};
@@ -34,7 +34,7 @@ impl<S: Store> Admin<S> {
     async fn handle(&self, request: Request<Body>) -> Response<Answer> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match request.uri().path() {
-            "/stop" if self.app.policy.stop_by_admin => self.stop(request.method()),
+            "/stop" if self.app.policy.stop_by_admin => self.stop(&request),
             _ if !is_read => Failure::method("GET, HEAD").into_response(),
             "/metrics" => {
                 let usage = self.app.store.usage().await.ok();
@@ -49,9 +49,14 @@ impl<S: Store> Admin<S> {
         response
     }
 
-    fn stop(&self, method: &Method) -> Response<Answer> {
-        if *method != Method::POST {
+    fn stop(&self, request: &Request<Body>) -> Response<Answer> {
+        if *request.method() != Method::POST {
             return Failure::method("POST").into_response();
+        }
+        // A browser says of each such request where it is from (Fetch, 3.2 and Fetch Metadata, 2.3): any page that the operator
+        // looks at could ask it to. There is no page of ours that does.
+        if request.headers().contains_key(ORIGIN) || request.headers().contains_key("sec-fetch-site") {
+            return text(StatusCode::FORBIDDEN, "a page in a browser does not stop the server\n".into());
         }
         self.stop.pull();
         text(StatusCode::ACCEPTED, "stopping\n".into())

@@ -61,6 +61,11 @@ async fn the_admin_listener_ends_a_server_that_is_told_so() {
     let world = World::with(|config| config.stop_by_admin = true, None).await;
     world.ask(stop("/stop")).await;
     world.connect_admin().ask(get("/stop", "")).await.problem(Kind::Method);
+    // Any page that the operator looks at could ask.
+    for page in ["origin: http://evil.example", "origin: null", "sec-fetch-site: same-origin"] {
+        let asked = stop("/stop").replace("host: a", &format!("host: a\r\n{page}"));
+        assert_eq!(world.connect_admin().ask(asked).await.status, 403, "{page}");
+    }
     assert!(!world.stop.is_pulled());
     assert_eq!(world.connect_admin().ask(stop("/stop")).await.status, 202);
     assert!(world.stop.is_pulled());

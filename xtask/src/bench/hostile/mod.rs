@@ -1,7 +1,8 @@
 //! Hostile clients beside good ones: what each attack does to the others' waiting, and to the server's memory.
 //!
-//! The attackers are many addresses of this machine, which no limit by client counts, and write as fast as they can, but at the
-//! lowest priority: what is measured is the work that they make for the server, not the work of making it.
+//! The attackers are many addresses of this machine, which no limit by client counts, and write as fast as they can, but with what is left
+//! of the processors, while good clients have one at once: what is measured is the work that the attack makes for the server, not the
+//! work of making it, nor a good client's own wait for a processor.
 
 mod good;
 mod one;
@@ -9,6 +10,7 @@ mod quic;
 mod two;
 mod wire;
 
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -116,14 +118,23 @@ fn beside(bench: &mut Bench, attack: &Attack, is_tls: bool) -> Result<()> {
     Ok(())
 }
 
+/// How the system gives processors to this thread, by `chrt`; where it may not be told, it stays as it is.
+fn schedule(how: &[&str]) {
+    let thread = rustix::thread::gettid().as_raw_pid().to_string();
+    let told = Command::new("chrt").args(how).arg(thread).stderr(Stdio::null()).status();
+    if !told.is_ok_and(|told| told.success()) {
+        println!("    chrt {} is refused: who waits for a processor is measured, too", how.join(" "));
+    }
+}
+
 /// The good clients' 99th percentile while attackers are at it.
 fn under_attack(attack: &Attack, target: &Target, holds: usize, time: Duration) -> Result<f64> {
     let signals: [Signals; ATTACKERS] = Default::default();
     std::thread::scope(|scope| {
         for signals in &signals {
             scope.spawn(move || {
-                // Of this thread alone, on Linux.
-                let _ = rustix::process::setpriority_process(None, 19);
+                // Whoever else wants a processor has it at once; a nice thread is left to finish its slice.
+                schedule(&["--idle", "--pid", "0"]);
                 (attack.run)(target, signals, holds / ATTACKERS);
             });
         }
