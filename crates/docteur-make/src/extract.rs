@@ -12,12 +12,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use docteur::{Attribute, Cache, Content, Defect, Folders, Image, Kind, Source, Time, Walk};
 use rustix::fs::{AtFlags, Timespec, Timestamps, XattrFlags};
 
 use crate::Error;
+use crate::place::{Place, whole};
 use crate::spill::Spill;
 
 /// What was unpacked.
@@ -130,9 +131,9 @@ pub fn extract<S: Source<Error = io::Error>>(
         match &entry.kind {
             Kind::Directory if entry.path.is_empty() && !is_ours => {}
             Kind::Directory => {
-                let place = place(folder, &entry.path);
+                let place = place(folder, &entry.path)?;
                 if !entry.path.is_empty() {
-                    fs::create_dir(&place).map_err(Error::io(&place))?;
+                    fs::create_dir(&place).map_err(Error::io(place.told()))?;
                 }
                 // Until all is there.
                 allow(&place, 0o700)?;
@@ -153,7 +154,7 @@ pub fn extract<S: Source<Error = io::Error>>(
     });
     let mut linked: HashMap<u64, (Text, What)> = HashMap::new();
     for Todo { what, path, link } in files.into_iter().chain(links) {
-        let place = place(folder, &texts.bytes(path)?);
+        let place = place(folder, &texts.bytes(path)?)?;
         if let Some((first, other)) = link.and_then(|link| linked.get(&link)) {
             let is_same = match (*other, what) {
                 (What::File(first), What::File(content)) => first == content,
@@ -163,8 +164,8 @@ pub fn extract<S: Source<Error = io::Error>>(
             if !is_same {
                 return Err(docteur::Error::Image { defect: Defect::Link, at: image.superblock().blocks_at() }.into());
             }
-            let first = self::place(folder, &texts.bytes(*first)?);
-            fs::hard_link(first, &place).map_err(Error::io(&place))?;
+            let first = self::place(folder, &texts.bytes(*first)?)?;
+            fs::hard_link(first, &place).map_err(Error::io(place.told()))?;
             continue;
         }
         match what {
@@ -177,14 +178,14 @@ pub fn extract<S: Source<Error = io::Error>>(
                     .create_new(true)
                     .mode(0o600)
                     .open(&place)
-                    .map_err(Error::io(&place))?;
+                    .map_err(Error::io(place.told()))?;
                 write(image, &mut cache, &content, &mut file, &mut progress)
-                    .map_err(|error| error.map_or_else(Error::from, Error::io(&place)))?;
+                    .map_err(|error| error.map_or_else(Error::from, Error::io(place.told())))?;
                 done.bytes += content.size;
             }
             What::Symlink(target) => {
                 let target = texts.bytes(target)?;
-                std::os::unix::fs::symlink(OsStr::from_bytes(&target), &place).map_err(Error::io(&place))?;
+                std::os::unix::fs::symlink(OsStr::from_bytes(&target), &place).map_err(Error::io(place.told()))?;
             }
         }
         if let Some(link) = link {
@@ -212,7 +213,7 @@ fn finish<S: Source<Error = io::Error>>(
         let entry = walk.next(image, cache)?;
         let is_left = |open: &mut Open| entry.as_ref().is_none_or(|entry| !is_in(&entry.path, &last[..open.len]));
         while let Some(left) = open.pop_if(is_left) {
-            let place = place(folder, &last[..left.len]);
+            let place = place(folder, &last[..left.len])?;
             allow(&place, allowed(left.mode))?;
             stamp(&place, left.modified)?;
         }
@@ -221,7 +222,7 @@ fn finish<S: Source<Error = io::Error>>(
             continue;
         }
         if entry.link.is_none_or(|link| seen.insert(link)) {
-            let place = place(folder, &entry.path);
+            let place = place(folder, &entry.path)?;
             attribute(&place, &entry.attributes, trusted, done);
             done.left_out += u64::from(allowed(entry.mode) != entry.mode && !matches!(entry.kind, Kind::Symlink(_)));
             match entry.kind {
@@ -248,8 +249,8 @@ fn is_in(path: &[u8], folder: &[u8]) -> bool {
     folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-fn place(folder: &Path, path: &[u8]) -> PathBuf {
-    if path.is_empty() { folder.to_path_buf() } else { folder.join(OsStr::from_bytes(path)) }
+fn place(folder: &Path, path: &[u8]) -> Result<Place, Error> {
+    Place::new(folder, path).map_err(|error| Error::Io(whole(folder, path), error))
 }
 
 /// The inner result's error is the file's, the outer's the image's.
@@ -272,23 +273,23 @@ fn write<S: Source<Error = io::Error>>(
     Ok(())
 }
 
-fn attribute(place: &Path, attributes: &[Attribute], trusted: bool, done: &mut Extracted) {
+fn attribute(place: &Place, attributes: &[Attribute], trusted: bool, done: &mut Extracted) {
     for attribute in attributes {
         let name = OsStr::from_bytes(&attribute.name);
         let allowed = trusted || attribute.name.starts_with(b"user.");
-        if !allowed || rustix::fs::lsetxattr(place, name, &attribute.value, XattrFlags::empty()).is_err() {
+        if !allowed || rustix::fs::lsetxattr(place.as_ref(), name, &attribute.value, XattrFlags::empty()).is_err() {
             done.left_out += 1;
         }
     }
 }
 
-fn allow(place: &Path, mode: u16) -> Result<(), Error> {
-    fs::set_permissions(place, fs::Permissions::from_mode(mode.into())).map_err(Error::io(place))
+fn allow(place: &Place, mode: u16) -> Result<(), Error> {
+    fs::set_permissions(place, fs::Permissions::from_mode(mode.into())).map_err(Error::io(place.told()))
 }
 
-fn stamp(place: &Path, modified: Time) -> Result<(), Error> {
+fn stamp(place: &Place, modified: Time) -> Result<(), Error> {
     let time = Timespec { tv_sec: modified.seconds, tv_nsec: modified.nanoseconds.into() };
     let times = Timestamps { last_access: time, last_modification: time };
-    rustix::fs::utimensat(rustix::fs::CWD, place, &times, AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(|error| Error::Io(place.to_path_buf(), error.into()))
+    rustix::fs::utimensat(rustix::fs::CWD, place.as_ref(), &times, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|error| Error::Io(place.told().to_path_buf(), error.into()))
 }

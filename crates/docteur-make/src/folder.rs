@@ -8,9 +8,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use docteur::layout::MAX_PATH;
 use docteur::{Attribute, Time};
 
+use crate::error::show;
 use crate::nodes::Nodes;
+use crate::place::{Place, whole};
 use crate::{Error, Node, NodeKind, Options, Tree, make};
 
 /// All that is in a folder, with names of any bytes, modes, times, extended attributes, symbolic links as such, and hard
@@ -43,7 +46,7 @@ impl Folder {
             return Err(Error::Io(root.to_path_buf(), io::ErrorKind::NotADirectory.into()));
         }
         scan.node(Vec::new(), &about)?;
-        let mut open = vec![(Vec::new(), names(root)?)];
+        let mut open = vec![(Vec::new(), names(&place(root, b"")?)?)];
         while let Some((folder, names_left)) = open.last_mut() {
             let Some(name) = names_left.next() else {
                 open.pop();
@@ -53,8 +56,11 @@ impl Folder {
             if scan.nodes.len() as u64 >= paths {
                 return Err(Error::TooMuch { what: "the number of paths", limit: paths });
             }
-            let place = place(root, &path);
-            let about = fs::symlink_metadata(&place).map_err(Error::io(&place))?;
+            if path.len() > MAX_PATH {
+                return Err(Error::Path(show(&path)));
+            }
+            let place = place(root, &path)?;
+            let about = fs::symlink_metadata(&place).map_err(Error::io(place.told()))?;
             scan.node(path.clone(), &about)?;
             if about.is_dir() {
                 let names = names(&place)?;
@@ -66,15 +72,15 @@ impl Folder {
 }
 
 /// A folder's names, by their bytes.
-fn names(folder: &Path) -> Result<std::vec::IntoIter<Vec<u8>>, Error> {
-    let names = fs::read_dir(folder).map_err(Error::io(folder))?.map(|entry| Ok(entry?.file_name().into_vec()));
-    let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(Error::io(folder))?;
+fn names(folder: &Place) -> Result<std::vec::IntoIter<Vec<u8>>, Error> {
+    let names = fs::read_dir(folder).map_err(Error::io(folder.told()))?.map(|entry| Ok(entry?.file_name().into_vec()));
+    let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(Error::io(folder.told()))?;
     names.sort_unstable();
     Ok(names.into_iter())
 }
 
-fn place(root: &Path, path: &[u8]) -> PathBuf {
-    if path.is_empty() { root.to_path_buf() } else { root.join(OsStr::from_bytes(path)) }
+fn place(root: &Path, path: &[u8]) -> Result<Place, Error> {
+    Place::new(root, path).map_err(|error| Error::Io(whole(root, path), error))
 }
 
 struct Scan<'a> {
@@ -87,22 +93,23 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     fn node(&mut self, path: Vec<u8>, about: &Metadata) -> Result<(), Error> {
-        let place = place(self.root, &path);
+        let place = place(self.root, &path)?;
         let kind = about.file_type();
         let kind = if kind.is_dir() {
             NodeKind::Directory
         } else if kind.is_file() {
             NodeKind::File { key: self.nodes.len() as u64, size: about.len() }
         } else if kind.is_symlink() {
-            NodeKind::Symlink(fs::read_link(&place).map_err(Error::io(&place))?.into_os_string().into_vec())
+            NodeKind::Symlink(fs::read_link(&place).map_err(Error::io(place.told()))?.into_os_string().into_vec())
         } else {
-            return Err(Error::Special(place));
+            return Err(Error::Special(place.told().to_path_buf()));
         };
         let link = (about.nlink() > 1 && kind != NodeKind::Directory).then(|| {
             let next = self.linked.len() as u64;
             *self.linked.entry((about.dev(), about.ino())).or_insert(next)
         });
-        let attributes = if self.attributes { extended(&place).map_err(Error::io(&place))? } else { Vec::new() };
+        let attributes =
+            if self.attributes { extended(place.as_ref()).map_err(Error::io(place.told()))? } else { Vec::new() };
         let modified = Time { seconds: about.mtime(), nanoseconds: about.mtime_nsec() as u32 };
         let mode = (about.mode() & 0o7777) as u16;
         self.nodes.push(Node { path, kind, mode, modified, attributes, link, media_type: None })
@@ -120,7 +127,7 @@ impl Tree for Folder {
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let number = usize::try_from(key).map_err(|_| io::ErrorKind::NotFound)?;
-        File::open(place(&self.root, &self.nodes.path(number)))?.read_exact_at(buffer, offset)
+        File::open(Place::new(&self.root, &self.nodes.path(number))?)?.read_exact_at(buffer, offset)
     }
 }
 
@@ -136,7 +143,7 @@ pub fn image_of_folder(folder: &Path) -> Result<Vec<u8>, Error> {
     if let Some(link) =
         (0..tree.count()).map(|number| tree.node(number)).find(|node| matches!(node.kind, NodeKind::Symlink(_)))
     {
-        return Err(Error::Special(place(folder, &link.path)));
+        return Err(Error::Special(whole(folder, &link.path)));
     }
     let mut out = Cursor::new(Vec::new());
     // A page is read without what else the site has.

@@ -25,6 +25,7 @@ mod nodes;
 mod options;
 mod pack;
 mod parallel;
+mod place;
 mod reuse;
 mod rolling;
 mod spill;

@@ -11,11 +11,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use docteur::{FileSource, Image, Limits};
-use docteur_make::{Change, Error, Folder, Options, Times, Trust, diff, extract, image_of_folder, make};
+use docteur::{Attribute, FileSource, Image, Limits};
+use docteur_make::{Change, Error, Folder, Node, Options, Times, Trust, diff, extract, image_of_folder, make};
 use proptest::prelude::*;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
-use support::{fill, noise, text};
+use support::{InMemory, build, fill, noise, text};
 
 fn write(folder: &Path, image: &Path, options: &Options) {
     let tree = Folder::scan(folder, true).unwrap();
@@ -244,6 +244,21 @@ fn recorded(folder: &Path) -> BTreeMap<PathBuf, Recorded> {
     all.into_iter().map(of).collect()
 }
 
+/// A path of exactly `len` bytes, of names of many lengths.
+fn long(len: usize, names: &[usize]) -> Vec<u8> {
+    let (mut path, mut names) = (Vec::new(), names.iter().cycle());
+    while path.len() < len {
+        let left = len - path.len();
+        // What is left is a name, or a slash and some more.
+        let name = if left <= 255 { left } else { (*names.next().unwrap()).min(left - 2) };
+        path.extend(std::iter::repeat_n(b'a' + (name % 26) as u8, name));
+        if path.len() < len {
+            path.push(b'/');
+        }
+    }
+    path
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
@@ -260,5 +275,39 @@ proptest! {
         prop_assert_eq!(recorded(&at("a")), recorded(&at("b")));
         write(&at("b"), &at("b.img"), &options);
         prop_assert!(fs::read(at("a.img")).unwrap() == fs::read(at("b.img")).unwrap());
+    }
+
+    #[test]
+    fn paths_come_back_that_are_too_long_for_the_system(
+        names in proptest::collection::vec(1..256_usize, 1..20),
+        len in prop_oneof![Just(4096_usize), Just(4095), 3_500..4_096_usize],
+        above in 0..16_usize,
+        note in proptest::collection::vec(any::<u8>(), 0..50),
+    ) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = (0..above).fold(place.path().to_path_buf(), |folder, _| folder.join("b".repeat(200)));
+        fs::create_dir_all(&folder).unwrap();
+        let mut tree = InMemory::default();
+        let mut path = long(len, &names);
+        tree.grow(&path, 2, 3_000, 1, 5, 0o640);
+        let last = tree.nodes.last_mut().unwrap();
+        last.link = Some(0);
+        if rustix::fs::lsetxattr(place.path(), "user.note", &note, XattrFlags::empty()).is_ok() {
+            last.attributes = vec![Attribute { name: b"user.note".to_vec(), value: note }];
+        }
+        let twin = last.clone();
+        for (byte, kind) in [(b'X', 1), (b'Y', 0), (b'Z', 2)] {
+            *path.last_mut().unwrap() = byte;
+            tree.grow(&path, kind, 30, 2, 1_000_000_000, if kind == 1 { 0o777 } else { 0o755 });
+        }
+        *path.last_mut().unwrap() = b'W';
+        tree.nodes.push(Node { path, ..twin });
+        let made = build(&tree, &Options { level: 1, threads: 1, ..Options::default() });
+        let (first, again, out) = (place.path().join("first"), place.path().join("again"), folder.join("out"));
+        fs::write(&first, &made).unwrap();
+        let done = extract(&open(&first), &out, Trust::default(), |_| {}).unwrap();
+        prop_assert_eq!(done.left_out, 0);
+        write(&out, &again, &Options { level: 1, threads: 1, ..Options::default() });
+        prop_assert!(fs::read(&again).unwrap() == made, "{:?}", changes(&first, &again));
     }
 }
