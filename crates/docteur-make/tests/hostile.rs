@@ -11,7 +11,7 @@ use docteur::layout::{ROOTED, SUPERBLOCK, Stored};
 use docteur::{Cache, Codec, Content, Defect, Encoding, Entry, Error, Image, Kind, Limits, Memory, Walk};
 use docteur_make::{Change, Options, Trust};
 use sha2::{Digest, Sha256};
-use support::{Bytes, InMemory, build, file, small};
+use support::{Bytes, InMemory, build, file, small, with_a_base};
 
 fn check(bytes: &[u8]) -> Result<[u8; 32], Error<Infallible>> {
     let image = Image::open(Memory(bytes), &Limits::default())?;
@@ -30,12 +30,14 @@ fn forged(image: &[u8], at: usize, with: &[u8]) -> Vec<u8> {
 
 #[test]
 fn every_bit_counts() {
-    let image = build(&small(), &Options { segment: 4096, ..Options::default() });
-    check(&image).unwrap();
-    for bit in 0..image.len() * 8 {
+    for image in [build(&small(), &Options { segment: 4096, ..Options::default() }), with_a_base()] {
+        check(&image).unwrap();
         let mut flipped = image.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(check(&flipped).is_err(), "bit {bit}");
+        for bit in 0..image.len() * 8 {
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(check(&flipped).is_err(), "bit {bit}");
+            flipped[bit / 8] ^= 1 << (bit % 8);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use docteur::{Cache, Encoding, Image, Kind, Limits, List, Memory, Walk};
 use docteur_make::{Error, Options, Profile, Writer, make};
 use proptest::prelude::*;
-use support::{InMemory, build, file, folder, noise, small, text};
+use support::{InMemory, build, file, folder, noise, small, text, with_a_base};
 
 /// All entries' contents, with a cache of some size.
 fn read(bytes: &[u8], budget: usize) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -43,13 +43,7 @@ fn a_site_comes_back_with_types_and_encodings() {
     assert_eq!(names, [Encoding::Brotli, Encoding::Zstd, Encoding::Gzip]);
     for (encoding, content) in found.encodings {
         let packed = image.read_all(&mut cache, &content, 1 << 20).unwrap();
-        let mut plain = Vec::new();
-        match encoding {
-            Encoding::Brotli => brotli::BrotliDecompress(&mut &packed[..], &mut plain).unwrap(),
-            Encoding::Gzip => assert!(flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut plain).is_ok()),
-            _ => plain = zstd::stream::decode_all(&packed[..]).unwrap(),
-        }
-        assert_eq!(plain, page, "{encoding:?}");
+        assert_eq!(decoded(encoding, &packed), page, "{encoding:?}");
     }
     let noise = image.find(&mut cache, b"a/noise").unwrap().unwrap();
     assert!(noise.encodings.is_empty(), "what does not shrink is stored once");
@@ -177,6 +171,37 @@ fn an_image_takes_no_more_memory_than_is_allowed() {
     let bytes = build(&small(), &Options::default());
     let refused = Image::open(Memory(&bytes), &Limits::default().memory(1000)).unwrap_err();
     assert!(matches!(refused, docteur::Error::Memory { needed, limit: 1000 } if needed > 1000));
+}
+
+#[test]
+fn an_image_with_a_base_is_the_same_with_every_cache() {
+    let bytes = with_a_base();
+    let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+    let expected = small().map();
+    for budget in (0..50_000).step_by(83) {
+        let (mut cache, mut walk, mut seen) = (Cache::new(budget), Walk::new(), 0);
+        while let Some(entry) = walk.next(&image, &mut cache).unwrap() {
+            let content = &expected[&entry.path].1;
+            seen += 1;
+            let Kind::File(of) = &entry.kind else { continue };
+            assert!(image.read_all(&mut cache, of, 1 << 20).unwrap() == *content.as_ref().unwrap(), "{budget}");
+            for (encoding, of) in &entry.encodings {
+                let packed = image.read_all(&mut cache, of, 1 << 20).unwrap();
+                assert!(decoded(*encoding, &packed) == *content.as_ref().unwrap(), "{budget} {encoding:?}");
+            }
+        }
+        assert_eq!(seen, expected.len());
+    }
+}
+
+fn decoded(encoding: Encoding, packed: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match encoding {
+        Encoding::Brotli => brotli::BrotliDecompress(&mut &*packed, &mut plain).unwrap(),
+        Encoding::Gzip => assert!(flate2::read::GzDecoder::new(packed).read_to_end(&mut plain).is_ok()),
+        _ => plain = zstd::stream::decode_all(packed).unwrap(),
+    }
+    plain
 }
 
 /// Trees of folders, files of a few words, and links, with names of any bytes.

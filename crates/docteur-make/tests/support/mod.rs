@@ -12,8 +12,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use docteur::{Attribute, Source, Time};
-use docteur_make::{Node, NodeKind, Options, Tree, make};
+use docteur::{Attribute, Cache, Codec, Image, Limits, Source, Time, Walk};
+use docteur_make::{Node, NodeKind, Options, Tree, append, make};
 
 /// An image in memory, read as files are.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
@@ -131,6 +131,32 @@ pub(crate) fn build(tree: &InMemory, options: &Options) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
     make(tree, options, &mut out, Path::new("memory"), |_| {}).unwrap();
     out.into_inner()
+}
+
+/// A small image with all that an image can have: a base, which only much input gets, so it is an older image's; ready-made encodings, hard
+/// links, segments with and without the base.
+pub(crate) fn with_a_base() -> Vec<u8> {
+    let options = Options { segment: 4096, base: 4096, level: 3, web: true, threads: 2, ..Options::default() };
+    let (shared, mut much) = (text(3, 4_000), InMemory::default());
+    for n in 0..4_200_u64 {
+        much.add(file(format!("{n}").as_bytes()), [&shared[..], n.to_string().as_bytes()].concat());
+    }
+    let old = build(&much, &Options { web: false, ..options.clone() });
+    let old = Image::open(Bytes(&old), &Limits::default()).unwrap();
+    let mut out = Cursor::new(Vec::new());
+    append(&small(), &old, &options, &mut out, Path::new("memory"), |_| {}).unwrap();
+    let bytes = out.into_inner();
+    let image = Image::open(Bytes(&bytes), &Limits::default()).unwrap();
+    let (mut cache, mut walk, mut links, mut encodings) = (Cache::new(0), Walk::new(), 0, 0);
+    while let Some(entry) = walk.next(&image, &mut cache).unwrap() {
+        links += usize::from(entry.link.is_some());
+        encodings += entry.encodings.len();
+    }
+    let codec = |segment| image.segment(&mut Cache::new(0), segment).unwrap().0.codec;
+    let codecs: Vec<Codec> = (0..image.superblock().segments).map(codec).collect();
+    assert!(image.superblock().base.len > 0 && codecs.contains(&Codec::ZstdBase), "{codecs:?}");
+    assert!(links == 2 && encodings > 3, "{links} links and {encodings} encodings");
+    bytes
 }
 
 /// A folder with one of everything.
