@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::guard;
+
 /// An address and the length of its network's prefix, as `10.0.0.2/24` or `fd00::2/64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -12,9 +14,9 @@ pub struct Cidr {
     pub(crate) prefix: u8,
 }
 
-/// Not an address with a prefix.
+/// Not an address with a prefix, or not one that a host may have in its network: one of all hosts, of a group, or of nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an address with its network is like 10.0.0.2/24 or fd00::2/64")]
+#[error("an address with its network is like 10.0.0.2/24 or fd00::2/64, and one host's")]
 pub struct CidrError;
 
 impl Cidr {
@@ -33,10 +35,12 @@ impl FromStr for Cidr {
         let address: IpAddr = address.parse().map_err(|_| CidrError)?;
         let prefix = prefix.parse().map_err(|_| CidrError)?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        if prefix > longest || address.is_unspecified() || address.is_multicast() {
-            return Err(CidrError);
-        }
-        Ok(Self { address, prefix })
+        let is_a_hosts = prefix <= longest
+            && match address {
+                IpAddr::V4(address) => guard::is_a_hosts4_in(address, prefix),
+                IpAddr::V6(address) => guard::is_a_hosts6(address),
+            };
+        if is_a_hosts { Ok(Self { address, prefix }) } else { Err(CidrError) }
     }
 }
 
@@ -58,7 +62,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// How many addresses there may be: smoltcp's own bound, of which IPv6 takes one for itself.
+    /// How many addresses there may be. smoltcp has room for one of DHCP, one of the link and two of SLAAC beside them.
     pub const MOST_ADDRESSES: usize = 4;
 
     /// With an address; of more than [`Config::MOST_ADDRESSES`] the rest is left out.
@@ -88,12 +92,12 @@ impl Config {
         self
     }
 
-    /// With the router that leads to other networks.
+    /// With the router that leads to other networks. An address that is no host's, but of all, of a group or of nobody, is left out.
     #[must_use]
     pub fn gateway(mut self, gateway: IpAddr) -> Self {
         match gateway {
-            IpAddr::V4(gateway) => self.gateway4 = Some(gateway),
-            IpAddr::V6(gateway) => self.gateway6 = Some(gateway),
+            IpAddr::V4(gateway) => self.gateway4 = Some(gateway).filter(|gateway| guard::is_a_hosts4(*gateway)),
+            IpAddr::V6(gateway) => self.gateway6 = Some(gateway).filter(|gateway| guard::is_a_hosts6(*gateway)),
         }
         self
     }
@@ -153,11 +157,17 @@ mod tests {
 
     #[test]
     fn an_address_is_read_as_it_is_written() {
-        for text in ["10.0.0.2/24", "fd00::2/64", "192.0.2.1/32", "::1/128"] {
+        for text in
+            ["10.0.0.2/24", "fd00::2/64", "192.0.2.1/32", "::1/128", "10.0.0.0/31", "10.0.0.255/31", "10.0.0.255/16"]
+        {
             assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
         }
+        for text in ["", "10.0.0.2", "10.0.0.2/33", "10.0.0.2/-1", "fd00::/129", "a/8", "10.0.0/8"] {
+            assert_eq!(text.parse::<Cidr>(), Err(CidrError), "{text}");
+        }
+        // Of nobody, of a group, of all hosts of a network, and of the network itself.
         for text in
-            ["", "10.0.0.2", "10.0.0.2/33", "10.0.0.2/-1", "fd00::/129", "0.0.0.0/0", "224.0.0.1/4", "a/8", "10.0.0/8"]
+            ["0.0.0.0/0", "::/64", "224.0.0.1/4", "ff02::1/64", "255.255.255.255/32", "10.0.0.255/24", "10.0.0.0/24"]
         {
             assert_eq!(text.parse::<Cidr>(), Err(CidrError), "{text}");
         }

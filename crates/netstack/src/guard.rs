@@ -91,6 +91,14 @@ pub(crate) fn is_a_hosts4(address: Ipv4Addr) -> bool {
     !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
 }
 
+/// The same in a network of addresses that begin with so many bits as this one does: not the first of them, nor the last, which is of all
+/// hosts (RFC 1122 section 3.2.1.3), except where there are but two, or one (RFC 3021).
+pub(crate) fn is_a_hosts4_in(address: Ipv4Addr, bits: u8) -> bool {
+    let hosts = u32::MAX.checked_shr(bits.into()).unwrap_or_default();
+    let host = address.to_bits() & hosts;
+    is_a_hosts4(address) && (bits >= 31 || host != 0 && host != hosts)
+}
+
 /// The same of IPv6, which has no broadcast.
 pub(crate) fn is_a_hosts6(address: Ipv6Addr) -> bool {
     !(address.is_unspecified() || address.is_multicast())

@@ -76,7 +76,7 @@ impl Netstack {
     ///
     /// # Errors
     /// [`io::ErrorKind::ConnectionRefused`], [`io::ErrorKind::TimedOut`] where nobody answers, [`io::ErrorKind::NetworkUnreachable`] where
-    /// there is no way there, [`io::ErrorKind::QuotaExceeded`] where there are as many connections as [`Limits`] allows.
+    /// there is no way there, [`io::ErrorKind::InvalidInput`] where nobody can be there, [`io::ErrorKind::QuotaExceeded`] where there are as many connections as [`Limits`] allows.
     pub async fn connect(&self, to: SocketAddr) -> io::Result<NetFlow> {
         let key = core::lock(&self.core).connect(to)?;
         // Dropped before it is connected, it is aborted.

@@ -2,7 +2,7 @@
 //! own.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::parser::ValueSource;
 use clap::{Args, Command, FromArgMatches, Parser};
@@ -36,7 +36,7 @@ pub(crate) struct NetworkOptions {
     #[arg(long, value_name = "ADDRESS/PREFIX", value_delimiter = ',', value_parser = ipv6)]
     pub(crate) ipv6: Vec<Cidr>,
     /// The routers that lead to other networks, one of IPv4 and one of IPv6
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = router)]
     pub(crate) gateway: Vec<IpAddr>,
     /// Ask a DHCP server for an IPv4 address, beside those given
     #[arg(long)]
@@ -109,6 +109,15 @@ fn of_kind(text: &str, ipv4: bool) -> Result<Cidr, String> {
     Ok(address)
 }
 
+/// Nobody is at 0.0.0.0 or 224.0.0.1.
+fn router(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
+    if address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        return Err(String::from("a router's address is one host's"));
+    }
+    Ok(address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +165,12 @@ mod tests {
             ("--ipv4 fd00::2/64", "this is an IPv6 address"),
             ("--ipv6 10.0.0.2/24", "this is an IPv4 address"),
             ("--ipv4 10.0.0.2", "an address with its network is like"),
+            ("--ipv4 10.0.2.255/24", "and one host's"),
+            ("--gateway 224.0.0.1", "a router's address is one host's"),
+            ("--gateway ff02::1", "a router's address is one host's"),
+            ("--gateway 0.0.0.0", "a router's address is one host's"),
+            ("--gateway 255.255.255.255", "a router's address is one host's"),
+            ("--gateway router", "invalid IP address syntax"),
             ("--gateway 10.0.0.1 --gateway 10.0.0.2", "more than one --gateway"),
             ("--ipv4 10.0.0.1/8,10.0.0.2/8,10.0.0.3/8,10.0.0.4/8,10.0.0.5/8", "5 addresses: there are 4 at most"),
             ("--store x", "unexpected argument '--store'"),

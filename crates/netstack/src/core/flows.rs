@@ -10,6 +10,7 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::{Core, FIRST_FREE};
+use crate::guard;
 use crate::segment::Pair;
 
 impl Core {
@@ -17,6 +18,13 @@ impl Core {
     pub(crate) fn connect(&mut self, to: SocketAddr) -> io::Result<u64> {
         if self.failed {
             return Err(io::ErrorKind::NetworkDown.into());
+        }
+        let is_a_hosts = match to.ip() {
+            IpAddr::V4(ip) => guard::is_a_hosts4(ip),
+            IpAddr::V6(ip) => guard::is_a_hosts6(ip),
+        };
+        if !is_a_hosts || to.port() == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{to} is no host's address and port")));
         }
         if self.sockets() >= self.limits.sockets {
             let text = format!("{} sockets are in use, which is the limit", self.limits.sockets);

@@ -1,5 +1,6 @@
 //! The address that a DHCP server has given.
 
+use std::net::Ipv4Addr;
 use std::task::{Context, Poll};
 
 use smoltcp::socket::dhcpv4::{Event, Socket};
@@ -7,16 +8,20 @@ use smoltcp::wire::IpCidr;
 
 use super::Core;
 use crate::config::Cidr;
+use crate::guard;
 
 impl Core {
-    /// Takes over what the server has given, or taken back (RFC 2131).
+    /// Takes over what the server has given, or taken back (RFC 2131). An address that no host may have is not taken, nor such a router.
     pub(super) fn settle_lease(&mut self) {
         let Some(handle) = self.dhcp else { return };
         let lease = match self.sockets.get_mut::<Socket<'_>>(handle).poll() {
             None => return,
-            Some(Event::Configured(lease)) => Some((IpCidr::Ipv4(lease.address), lease.router)),
+            Some(Event::Configured(lease)) => Some((lease.address, lease.router)),
             Some(Event::Deconfigured) => None,
         };
+        let lease = lease.filter(|(cidr, _)| guard::is_a_hosts4_in(cidr.address(), cidr.prefix_len()));
+        let lease =
+            lease.map(|(cidr, router)| (IpCidr::Ipv4(cidr), router.filter(|router| guard::is_a_hosts4(*router))));
         let (old, new) = (self.leased, lease.map(|(address, _)| address));
         self.leased = new;
         self.interface.update_ip_addrs(|addresses| {
@@ -27,9 +32,7 @@ impl Core {
             }
         });
         match lease.and_then(|(_, router)| router) {
-            Some(router) => {
-                let _ = self.interface.routes_mut().add_default_ipv4_route(router);
-            }
+            Some(router) => self.route4(router),
             // A router that was set up by hand stays until a server names one.
             None if old.is_none() => {}
             None => {
@@ -37,6 +40,18 @@ impl Core {
             }
         }
         self.tell_addressed();
+    }
+
+    /// Has the way to other networks of IPv4 lead by this router. It has its place among the routes, however many routers of IPv6 there are.
+    pub(super) fn route4(&mut self, router: Ipv4Addr) {
+        let routes = self.interface.routes_mut();
+        if routes.add_default_ipv4_route(router).is_err() {
+            routes.update(|routes| {
+                routes.pop();
+            });
+            let added = routes.add_default_ipv4_route(router);
+            debug_assert!(added.is_ok(), "there is a place that was just made");
+        }
     }
 
     /// Has those look who wait for an address.

@@ -152,6 +152,7 @@ impl Core {
                 let _ = addresses.push(IpCidr::new(cidr.address.into(), cidr.prefix));
             }
         });
+        // There is room for more than these.
         if let Some(gateway) = config.gateway4 {
             let _ = interface.routes_mut().add_default_ipv4_route(gateway);
         }

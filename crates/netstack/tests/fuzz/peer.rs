@@ -169,7 +169,8 @@ fn advertisement(input: &mut Input<'_>) -> Vec<u8> {
         (option[7], option[11]) = (20, 20);
         option[16..20].copy_from_slice(&[0x20, 1, 0x0d, 0xb8]);
         for _ in 0..input.byte() % 4 {
-            option[usize::from(input.byte() % 32)] = input.byte();
+            let at = usize::from(input.byte() % 32);
+            option[at] = input.byte();
         }
         message.extend(option);
     }
