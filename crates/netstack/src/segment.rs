@@ -84,57 +84,65 @@ pub(crate) struct Acknowledgement {
     pub(crate) window: u16,
 }
 
+/// A packet of TCP that is damaged or makes no sense: nothing that it says is heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsound;
+
 impl Segment {
-    /// The segment in a frame that came; `None` where it holds none, or part of one.
-    pub(crate) fn of(frame: &[u8]) -> Option<Self> {
-        let frame = EthernetFrame::new_checked(frame).ok()?;
-        match frame.ethertype() {
-            EthernetProtocol::Ipv4 => {
-                let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
-                let whole = !packet.more_frags() && packet.frag_offset() == 0;
-                if packet.next_header() != IpProtocol::Tcp || !whole {
-                    return None;
-                }
-                Self::read(frame.src_addr(), packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
-            }
-            EthernetProtocol::Ipv6 => {
-                let packet = Ipv6Packet::new_checked(frame.payload()).ok()?;
-                if packet.next_header() != IpProtocol::Tcp {
-                    return None;
-                }
-                Self::read(frame.src_addr(), packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
-            }
-            _ => None,
-        }
+    /// The segment in a frame that came; `None` where it holds none. What is refused here, smoltcp refuses by the same rules, but for the
+    /// checksums, which it leaves to this (`Wire::capabilities`).
+    pub(crate) fn of(frame: &[u8]) -> Result<Option<Self>, Unsound> {
+        Self::read(frame, &ChecksumCapabilities::default())
     }
 
     /// The segment in a frame that goes out.
     pub(crate) fn sent(frame: &[u8]) -> Option<Self> {
-        Self::of(frame).map(|segment| Self { pair: segment.pair.turned(), ..segment })
+        let segment = Self::read(frame, &ChecksumCapabilities::ignored()).ok().flatten()?;
+        Some(Self { pair: segment.pair.turned(), ..segment })
     }
 
-    fn read(by: EthernetAddress, from: IpAddress, to: IpAddress, tcp: &[u8]) -> Option<Self> {
-        let tcp = TcpPacket::new_checked(tcp).ok()?;
-        let pair = Pair(SocketAddr::new(to.into(), tcp.dst_port()), SocketAddr::new(from.into(), tcp.src_port()));
-        let (sequence, len) = (tcp.seq_number(), tcp.segment_len());
-        let acknowledgement = (tcp.ack() && !tcp.rst()).then(|| Acknowledgement {
+    fn read(frame: &[u8], checksums: &ChecksumCapabilities) -> Result<Option<Self>, Unsound> {
+        let frame = EthernetFrame::new_checked(frame).map_err(|_| Unsound)?;
+        let (protocol, from, to, payload): (_, IpAddress, IpAddress, _) = match frame.ethertype() {
+            EthernetProtocol::Ipv4 => {
+                let packet = Ipv4Packet::new_checked(frame.payload()).map_err(|_| Unsound)?;
+                (packet.next_header(), packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
+            }
+            EthernetProtocol::Ipv6 => {
+                let packet = Ipv6Packet::new_checked(frame.payload()).map_err(|_| Unsound)?;
+                (packet.next_header(), packet.src_addr().into(), packet.dst_addr().into(), packet.payload())
+            }
+            _ => return Ok(None),
+        };
+        if protocol != IpProtocol::Tcp {
+            return Ok(None);
+        }
+        let tcp = TcpPacket::new_checked(payload)
+            .and_then(|packet| TcpRepr::parse(&packet, &from, &to, checksums))
+            .map_err(|_| Unsound)?;
+        Ok(Some(Self::with(&tcp, frame.src_addr(), from, to)))
+    }
+
+    fn with(tcp: &TcpRepr<'_>, by: EthernetAddress, from: IpAddress, to: IpAddress) -> Self {
+        let pair = Pair(SocketAddr::new(to.into(), tcp.dst_port), SocketAddr::new(from.into(), tcp.src_port));
+        let (sequence, len) = (tcp.seq_number, tcp.segment_len());
+        let acknowledgement = tcp.ack_number.filter(|_| tcp.control != TcpControl::Rst).map(|number| Acknowledgement {
             from: by,
             sequence: sequence + len,
-            number: tcp.ack_number(),
-            window: tcp.window_len(),
+            number,
+            window: tcp.window_len,
         });
-        let ranges = tcp.selective_ack_ranges().unwrap_or_default();
         let number = |number: u32| TcpSeqNumber(number.cast_signed());
-        Some(Self {
+        Self {
             pair,
-            begins: tcp.syn() && !tcp.ack() && !tcp.fin() && !tcp.rst(),
+            begins: tcp.control == TcpControl::Syn && tcp.ack_number.is_none(),
             is_bare: acknowledgement.is_some() && len == 0,
             sequence,
             len,
             acknowledgement,
-            arrived: ranges.iter().flatten().map(|(_, end)| number(*end)).reduce(later),
-            block: ranges[0].map(|(first, end)| (number(first), number(end))),
-        })
+            arrived: tcp.sack_ranges.iter().flatten().map(|(_, end)| number(*end)).reduce(later),
+            block: tcp.sack_ranges[0].map(|(first, end)| (number(first), number(end))),
+        }
     }
 }
 
@@ -189,26 +197,37 @@ mod tests {
 
     #[test]
     fn what_is_no_segment_is_none() {
-        for len in 0..64 {
-            assert_eq!(Segment::of(&vec![0; len]), None);
-            assert_eq!(Segment::of(&vec![0xff; len]), None);
+        for len in 0..14 {
+            assert_eq!(Segment::of(&vec![0; len]), Err(Unsound), "{len}");
         }
-        // An IPv4 header that says TCP, cut at every place.
-        let mut frame = vec![0; 12];
-        frame.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-        frame.extend([0x12, 0x34, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x02, 0, 0, 0, 0, 0, 0]);
-        for cut in 0..frame.len() {
-            assert_eq!(Segment::of(&frame[..cut]), None, "{cut}");
+        for len in 14..64 {
+            assert_eq!(Segment::of(&vec![0; len]), Ok(None), "{len}");
         }
-        let whole = Segment::of(&frame).unwrap();
-        assert_eq!(whole.pair, Pair("10.0.0.2:80".parse().unwrap(), "10.0.0.1:4660".parse().unwrap()));
-        assert!(whole.begins && whole.acknowledgement.is_none());
-        assert_eq!((whole.sequence, whole.len), (TcpSeqNumber(1), 1));
-        frame[47] = 0x10;
-        let bare = Segment::of(&frame).unwrap();
-        assert_eq!((bare.begins, bare.is_bare, bare.len), (false, true, 0));
-        assert_eq!(bare.acknowledgement.unwrap().number, TcpSeqNumber(2));
-        assert_eq!(Segment::sent(&frame).unwrap().pair, bare.pair.turned());
+    }
+
+    /// One bit that is turned is told by one of both checksums, or makes it a segment of nobody.
+    #[test]
+    fn what_is_damaged_is_no_segment() {
+        for pair in [("10.0.0.2:80", "10.0.0.1:4660"), ("[fd00::2]:80", "[fd00::1]:4660")] {
+            let pair = Pair(pair.0.parse().unwrap(), pair.1.parse().unwrap());
+            let said = Acknowledgement {
+                from: EthernetAddress([2, 0, 0, 0, 0, 1]),
+                sequence: TcpSeqNumber(7),
+                number: TcpSeqNumber(9),
+                window: 1000,
+            };
+            let mut frame = said.frame(&[], [2, 0, 0, 0, 0, 2], pair);
+            assert_eq!(Segment::of(&frame).unwrap().unwrap().acknowledgement, Some(said));
+            for cut in 0..frame.len() {
+                assert!(!matches!(Segment::of(&frame[..cut]), Ok(Some(_))), "{cut}");
+            }
+            let tcp = if pair.0.is_ipv4() { 34 } else { 54 };
+            for bit in tcp * 8..frame.len() * 8 {
+                frame[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(Segment::of(&frame), Err(Unsound), "{bit}");
+                frame[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
     }
 
     #[test]
@@ -226,10 +245,11 @@ mod tests {
                 [(&[][..], None), (&[block(5, 9)], Some(9)), (&[block(5, 9), block(11, 20), block(-9, 3)], Some(20))]
             {
                 let frame = acknowledgement.frame(blocks, [2, 0, 0, 0, 0, 2], pair);
-                let read = Segment::of(&frame).unwrap();
+                let read = Segment::of(&frame).unwrap().unwrap();
                 assert_eq!((read.pair, read.is_bare, read.block), (pair, true, blocks.first().copied()));
                 assert_eq!(read.arrived, arrived.map(TcpSeqNumber));
                 assert_eq!(read.acknowledgement, Some(acknowledgement));
+                assert_eq!(Segment::sent(&frame).unwrap(), Segment { pair: pair.turned(), ..read });
             }
         }
     }

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::task::Waker;
 
 use device::Ethernet;
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use crate::segment::Segment;
@@ -197,6 +197,8 @@ impl Device for Wire {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = self.outgoing.ethernet.mtu();
+        // Those that come are verified before smoltcp sees a frame.
+        (capabilities.checksum.ipv4, capabilities.checksum.tcp) = (Checksum::Tx, Checksum::Tx);
         capabilities
     }
 }

@@ -12,7 +12,7 @@ use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpProtocol,
     Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -66,6 +66,11 @@ impl Client {
     }
 
     fn say(&mut self, control: TcpControl, seq: i32, sack_permitted: bool, payload: &[u8]) {
+        let packet = self.packet(control, seq, sack_permitted, payload);
+        self.send(EthernetProtocol::Ipv4, &packet);
+    }
+
+    fn packet(&self, control: TcpControl, seq: i32, sack_permitted: bool, payload: &[u8]) -> Vec<u8> {
         let tcp = TcpRepr {
             src_port: 1000,
             dst_port: 80,
@@ -88,7 +93,7 @@ impl Client {
         ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet), &checksums);
         let mut segment = TcpPacket::new_unchecked(&mut packet[ip.buffer_len()..]);
         tcp.emit(&mut segment, &CLIENT.into(), &SERVER.into(), &checksums);
-        self.send(EthernetProtocol::Ipv4, &packet);
+        packet
     }
 
     /// The segments that the server sends now.
@@ -152,4 +157,29 @@ async fn who_reads_no_blocks_gets_an_answer_to_each_segment() {
     let (mut client, _flow, _stack) = Client::connected(false).await;
     assert_eq!(client.answers(&[1, 2, 3]).await, [(0, vec![]), (0, vec![]), (0, vec![])]);
     assert_eq!(client.answers(&[0]).await, [(4, vec![])]);
+}
+
+/// A segment that is lost is sent again, though some frame tells that half of it came: one that is damaged, or whose sender does not know
+/// where the connection stands. It is so before smoltcp's own timers have a second to run.
+#[tokio::test(start_paused = true)]
+async fn what_is_damaged_or_out_of_the_window_acknowledges_nothing() {
+    for is_damaged in [true, false] {
+        let (mut client, mut flow, _stack) = Client::connected(true).await;
+        flow.write_all(&[7; 1000]).await.unwrap();
+        // On its way there it is lost.
+        let sent = client.heard().await;
+        assert_eq!((sent[0].seq_number(), sent[0].segment_len()), (client.server, 1000));
+        let first = std::mem::replace(&mut client.server, sent[0].seq_number() + 500);
+        let mut forged = client.packet(TcpControl::None, if is_damaged { 1 } else { 1 << 24 }, false, &[]);
+        if is_damaged {
+            // The last byte of the urgent pointer, of which the checksum tells.
+            *forged.last_mut().unwrap() ^= 1;
+        }
+        client.send(EthernetProtocol::Ipv4, &forged);
+        let mut again = Vec::new();
+        for _ in 0..700 {
+            again.extend(client.heard().await.into_iter().filter(|tcp| tcp.segment_len() > 0));
+        }
+        assert!(!again.is_empty() && again.iter().all(|tcp| tcp.seq_number() == first), "damaged: {is_damaged}");
+    }
 }

@@ -89,7 +89,22 @@ async fn keeps_what_stacks_promise_over_ipv6() {
 #[tokio::test(start_paused = true)]
 async fn a_cable_that_loses_repeats_and_reorders_changes_no_byte() {
     for seed in 1..=6 {
-        let trouble = WireTrouble { seed, lost: 30, repeated: 20, late: 20 };
+        let trouble = WireTrouble { seed, lost: 30, repeated: 20, late: 20, damaged: 0 };
+        let pair = if seed % 2 == 0 { Pair::v4(trouble) } else { Pair::v6(trouble) };
+        conformance::a_flow_carries_both_ways(&pair).await;
+        conformance::any_pieces_give_the_same_bytes(&pair).await;
+        conformance::both_ways_at_once(&pair).await;
+        conformance::either_end_may_finish_first(&pair).await;
+        conformance::what_was_written_before_the_end_arrives(&pair).await;
+        conformance::flows_at_once_do_not_mix(&pair).await;
+    }
+}
+
+/// What is damaged is as good as lost: nothing that it says is heeded, though it is of a connection.
+#[tokio::test(start_paused = true)]
+async fn a_cable_that_damages_changes_no_byte() {
+    for seed in 1..=20 {
+        let trouble = WireTrouble { seed, damaged: 50, lost: 20, ..WireTrouble::default() };
         let pair = if seed % 2 == 0 { Pair::v4(trouble) } else { Pair::v6(trouble) };
         conformance::a_flow_carries_both_ways(&pair).await;
         conformance::any_pieces_give_the_same_bytes(&pair).await;

@@ -35,6 +35,8 @@ use recovery::{Alarms, Recovery};
 
 /// Frames that are taken in before others get their turn.
 const BUDGET: usize = 64;
+/// The largest window of TCP (RFC 7323 section 2.3).
+const MOST_AHEAD: usize = 1 << 30;
 /// How often smoltcp is asked for what goes out before frames that came are looked at again.
 const ROUNDS: usize = 64;
 /// How often flows that are ending are looked at where nothing else happens.
@@ -241,11 +243,12 @@ impl Core {
         if !guard::admits(&mut frame) {
             return self.wire.discard(frame);
         }
-        let segment = Segment::of(&frame);
+        let Ok(segment) = Segment::of(&frame) else { return self.wire.discard(frame) };
+        // What is not, smoltcp answers, and heeds no more than is done here.
+        let acceptable = segment.filter(|segment| self.is_acceptable(segment));
         let is_let_in = match &segment {
             Some(segment) if segment.begins && !self.pairs.contains_key(&segment.pair) => self.begin(segment.pair, now),
-            Some(segment) => !self.says_nothing(segment),
-            None => true,
+            _ => !acceptable.is_some_and(|segment| self.says_nothing(&segment)),
         };
         if !is_let_in {
             return self.wire.discard(frame);
@@ -254,32 +257,32 @@ impl Core {
         self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
         self.note_sent(now);
         self.answer();
-        self.close_doors(segment.map(|segment| segment.pair));
         if let Some(segment) = segment {
+            self.close_door(segment.pair);
+        }
+        if let Some(segment) = acceptable {
             self.note_heard(&segment, now, moment);
         }
     }
 
-    /// Removes what still listens after a frame, before the next: a beginning that smoltcp did not take, as one that is damaged, or that
-    /// its client took back, after which smoltcp has the socket listen again. Another client would be taken in by it, as the first.
-    fn close_doors(&mut self, pair: Option<Pair>) {
-        match pair {
-            Some(pair) => {
-                let Some(handle) = self.pairs.get(&pair).map(|known| known.handle) else { return };
-                if self.socket(handle).state() == State::Listen {
-                    self.half_open.retain(|one| one.handle != handle);
-                    self.remove(handle, &pair);
-                }
-            }
-            // The segment may have stood behind headers that only smoltcp reads.
-            None => {
-                while let Some(at) =
-                    self.half_open.iter().position(|one| self.socket(one.handle).state() == State::Listen)
-                    && let Some(one) = self.half_open.remove(at)
-                {
-                    self.remove(one.handle, &one.pair);
-                }
-            }
+    /// Whether some of the segment is in the window, or next to be (RFC 9293 section 3.10.7.4): who does not see the connection does not
+    /// know where that is. The window is taken to be as large as it gets.
+    fn is_acceptable(&self, segment: &Segment) -> bool {
+        let known = self.pairs.get(&segment.pair);
+        let said = known.and_then(|known| known.recovery.as_ref()?.said());
+        said.is_none_or(|next| {
+            let end = next + self.limits.receive.min(MOST_AHEAD);
+            segment.sequence <= end && segment.sequence + segment.len >= next
+        })
+    }
+
+    /// Removes a socket that listens still, before another frame comes: its client took the beginning back, after which smoltcp has the
+    /// socket listen again. Another client would be taken in by it, as the first.
+    fn close_door(&mut self, pair: Pair) {
+        let Some(handle) = self.pairs.get(&pair).map(|known| known.handle) else { return };
+        if self.socket(handle).state() == State::Listen {
+            self.half_open.retain(|one| one.handle != handle);
+            self.remove(handle, &pair);
         }
     }
 

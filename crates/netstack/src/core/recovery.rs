@@ -89,6 +89,11 @@ impl Recovery {
         }
     }
 
+    /// The number that this end expects next, as far as it said so.
+    pub(super) fn said(&self) -> Option<TcpSeqNumber> {
+        self.said.map(|said| said.number)
+    }
+
     /// A segment was sent.
     pub(super) fn sent(&mut self, segment: &Segment, now: Instant) {
         if let (Some(before), Some(said)) = (self.said, segment.acknowledgement)

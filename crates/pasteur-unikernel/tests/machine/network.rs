@@ -14,8 +14,8 @@ use crate::machine::{Setup, blank};
 use crate::program::pasteur;
 use crate::wire::Wire;
 
-/// Of a hundred frames five are lost, two come twice, and five are overtaken.
-const BAD: WireTrouble = WireTrouble { seed: 5, lost: 50, repeated: 20, late: 50 };
+/// Of a hundred frames five are lost, two come twice, five are overtaken, and two are damaged.
+const BAD: WireTrouble = WireTrouble { seed: 5, lost: 50, repeated: 20, late: 50, damaged: 20 };
 
 #[test]
 fn needs_qemu_a_network_that_loses_repeats_and_reorders_changes_no_byte() {

@@ -26,7 +26,14 @@ pub struct WireTrouble {
     pub repeated: u16,
     /// Of a thousand frames so many are held back, so that later ones overtake them.
     pub late: u16,
+    /// Of a thousand frames so many arrive with one bit of their IP packet turned, past Ethernet's own check, as in a router's memory.
+    pub damaged: u16,
 }
+
+/// Where a packet begins in a frame, behind its type.
+const PACKET: usize = 14;
+/// The types of frames whose packets have a checksum.
+const IP: [[u8; 2]; 2] = [[8, 0], [0x86, 0xdd]];
 
 /// One end of a cable between two network cards.
 #[derive(Debug)]
@@ -81,6 +88,15 @@ impl Cable {
     fn chance(&mut self, of: u16) -> bool {
         of > 0 && split_mix(&mut self.trouble.seed) % 1000 < u64::from(of)
     }
+
+    /// Turns a bit of the packet, if it is one of IP.
+    fn damage(&mut self, frame: &mut [u8]) {
+        let is_ip = IP.iter().any(|kind| frame.get(PACKET - kind.len()..PACKET) == Some(kind));
+        let bit = split_mix(&mut self.trouble.seed);
+        let Some(packet) = frame.get_mut(PACKET..).filter(|packet| is_ip && !packet.is_empty()) else { return };
+        let at = usize::try_from(bit >> 3).unwrap_or_default() % packet.len();
+        packet[at] ^= 1 << (bit % 8);
+    }
 }
 
 impl Ethernet for SimEthernet {
@@ -125,10 +141,14 @@ impl Ethernet for SimEthernet {
         let copies = if cable.chance(trouble.repeated) { 2 } else { 1 };
         for _ in 0..copies {
             let late = cable.chance(trouble.late).then(|| 1 + split_mix(&mut cable.trouble.seed) % LATE);
+            let mut frame = frame.to_vec();
+            if cable.chance(trouble.damaged) {
+                cable.damage(&mut frame);
+            }
             let way = &mut cable.ways[self.side];
             match late {
-                Some(looks) => way.held.push((looks, frame.to_vec())),
-                None => way.frames.push_back(frame.to_vec()),
+                Some(looks) => way.held.push((looks, frame)),
+                None => way.frames.push_back(frame),
             }
         }
         if let Some(waker) = cable.ways[self.side].receiver.take() {
