@@ -54,6 +54,9 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
         Some(path) => file::merge(&crate::args::Args::command(), std::env::args_os().collect(), path)?,
         None => options,
     };
+    if let Some(option) = options.lacks_acme() {
+        return Err(Failure::WithoutAcme(option));
+    }
     let Some(path) = options.store.clone() else { return Err(Failure::StoreMissing) };
     let site = site(options.site.as_deref())?;
     let mut config = options.shared.config();

@@ -2,22 +2,25 @@
 //!
 //! [`Certifier::run`] is a future to run beside the service. It proves the names by TLS-ALPN-01 (RFC 8737), at the service's own port, or by
 //! HTTP-01, at the port of plain HTTP, through the [`Challenges`] that [`Tls`] and [`Redirect`](crate::Redirect) show. What it
-//! has is kept by a [`Keep`], so that a new start asks for nothing that it has already.
+//! has is kept by a [`Keep`], so that a new start asks for nothing that it has already. What cannot be written is served all the same,
+//! and written as soon as it can be.
 
 mod certificate;
+mod kept;
 mod order;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::Clock;
+use device::{Clock, Timestamp};
 use instant_acme::{Account, AccountBuilder, AccountCredentials, ChallengeType, NewAccount};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::tls::{Challenges, Tls, TlsError};
 use certificate::Certificate;
+use kept::Kept;
 
 /// The name under which the account's key is kept.
 const ACCOUNT: &str = "account.json";
@@ -77,6 +80,13 @@ pub enum Event<'e> {
         /// How long until it is tried again.
         again_in: Duration,
     },
+    /// The account or the certificate cannot be written: it is used, and lost where the program ends before it can be.
+    Unwritten {
+        /// Why.
+        error: &'e AcmeError,
+        /// How long until it is tried again.
+        again_in: Duration,
+    },
 }
 
 /// Why there is no certificate.
@@ -128,7 +138,7 @@ pub struct Certifier<K> {
     acme: Acme,
     tls: Tls,
     challenges: Challenges,
-    keep: K,
+    kept: Kept<K>,
     clock: Arc<dyn Clock>,
     due: Duration,
 }
@@ -138,7 +148,7 @@ impl<K: Keep> Certifier<K> {
     /// ones where names may be proven by HTTP.
     pub fn new(acme: Acme, tls: Tls, keep: K, clock: Arc<dyn Clock>) -> Self {
         let challenges = tls.challenges().unwrap_or_default();
-        Self { acme, tls, challenges, keep, clock, due: Duration::ZERO }
+        Self { acme, tls, challenges, kept: Kept::new(keep), clock, due: Duration::ZERO }
     }
 
     /// Serves what is kept from an earlier start, if that is for these names, and gives how long until it is renewed: no time where another
@@ -147,7 +157,7 @@ impl<K: Keep> Certifier<K> {
     /// # Errors
     /// [`AcmeError`]: what is kept cannot be read. A certificate is asked for then as if there were none.
     pub fn load(&mut self) -> Result<Option<Duration>, AcmeError> {
-        let Some(pem) = self.read(CERTIFICATE)? else { return Ok(None) };
+        let Some(pem) = self.kept.load(CERTIFICATE)? else { return Ok(None) };
         let certificate = Certificate::read(self.tls.provider(), &pem)?;
         if !certificate.is_for(&self.acme.domains) {
             return Ok(None);
@@ -164,41 +174,65 @@ impl<K: Keep> Certifier<K> {
         http: impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Send + Sync,
         tell: impl Fn(Event<'_>) + Send + Sync,
     ) {
-        let mut failures = 0;
+        let (mut failed, mut unwritten) = (0, 0);
+        let mut due = self.after(self.due);
+        let mut write = None;
         loop {
-            self.sleep().await;
-            match self.obtain(&http).await {
-                Ok(due) => {
-                    failures = 0;
-                    self.due = due;
-                    tell(Event::Obtained { renewed_in: due });
-                }
-                Err(error) => {
-                    self.due = AGAIN[failures.min(AGAIN.len() - 1)];
-                    failures += 1;
-                    tell(Event::Failed { error: &error, again_in: self.due });
-                }
+            self.sleep(write.map_or(due, |write: Timestamp| write.min(due))).await;
+            if self.clock.now() >= due {
+                due = match self.obtain(&http).await {
+                    Ok(renewed_in) => {
+                        failed = 0;
+                        tell(Event::Obtained { renewed_in });
+                        self.after(renewed_in)
+                    }
+                    Err(error) => {
+                        let again_in = again(&mut failed);
+                        tell(Event::Failed { error: &error, again_in });
+                        self.after(again_in)
+                    }
+                };
+            }
+            if self.kept.is_written() {
+                (unwritten, write) = (0, None);
+            } else if write.is_none_or(|write| self.clock.now() >= write) {
+                write = match self.kept.write() {
+                    Ok(()) => None,
+                    Err(error) => {
+                        let again_in = again(&mut unwritten);
+                        tell(Event::Unwritten { error: &error, again_in });
+                        Some(self.after(again_in))
+                    }
+                };
             }
         }
     }
 
-    /// Has a certificate signed, keeps it and serves it; gives how long until it is due.
+    /// Has a certificate signed, serves it and keeps it; gives how long until it is due.
     async fn obtain(
-        &self,
+        &mut self,
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
     ) -> Result<Duration, AcmeError> {
-        let pem = match self.account(http).await? {
+        let known = match self.account(http).await? {
             Some(account) => match self.certify(&account).await {
-                Err(error) if is_unknown(&error) => self.certify(&self.new_account(http).await?).await?,
-                result => result?,
+                Err(error) if is_unknown(&error) => None,
+                result => Some(result?),
             },
-            None => self.certify(&self.new_account(http).await?).await?,
+            None => None,
+        };
+        let pem = match known {
+            Some(pem) => pem,
+            None => {
+                let account = self.new_account(http).await?;
+                self.certify(&account).await?
+            }
         };
         let certificate = Certificate::read(self.tls.provider(), &pem)?;
         let mut kept = Zeroizing::new(self.authority().into_bytes());
         kept.extend_from_slice(&pem);
-        self.save(CERTIFICATE, &kept)?;
-        self.serve(certificate)
+        let due = self.serve(certificate)?;
+        self.kept.save(CERTIFICATE, kept);
+        Ok(due)
     }
 
     /// The first line of a certificate that this authority gave.
@@ -230,7 +264,7 @@ impl<K: Keep> Certifier<K> {
         &self,
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
     ) -> Result<Option<Account>, AcmeError> {
-        let Some(kept) = self.read(ACCOUNT)? else { return Ok(None) };
+        let Some(kept) = self.kept.load(ACCOUNT)? else { return Ok(None) };
         // The library tells nobody where an account is.
         let place: Option<Place> = serde_json::from_slice(&kept).ok();
         if place.is_none_or(|place| place.directory != self.acme.directory) {
@@ -243,14 +277,14 @@ impl<K: Keep> Certifier<K> {
     }
 
     async fn new_account(
-        &self,
+        &mut self,
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
     ) -> Result<Account, AcmeError> {
         let contact: Vec<&str> = self.acme.contact.iter().map(String::as_str).collect();
         let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let (account, credentials) = http()?.create(&new, self.acme.directory.clone(), None).await?;
         let json = Zeroizing::new(serde_json::to_vec(&credentials).map_err(instant_acme::Error::from)?);
-        self.save(ACCOUNT, &json)?;
+        self.kept.save(ACCOUNT, json);
         Ok(account)
     }
 
@@ -260,24 +294,26 @@ impl<K: Keep> Certifier<K> {
         Ok(due)
     }
 
-    fn read(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, AcmeError> {
-        self.keep.load(name).map_err(|error| AcmeError::Keep { name, error })
+    fn after(&self, time: Duration) -> Timestamp {
+        self.clock.now().after(time.as_secs())
     }
 
-    fn save(&self, name: &'static str, content: &[u8]) -> Result<(), AcmeError> {
-        self.keep.save(name, content).map_err(|error| AcmeError::Keep { name, error })
-    }
-
-    /// Sleeps until it is due by the clock of the calendar: a machine that was suspended finds itself late, and not on time.
-    async fn sleep(&self) {
+    /// Sleeps until then by the clock of the calendar: a machine that was suspended finds itself late, and not on time.
+    async fn sleep(&self, until: Timestamp) {
         const LOOK: Duration = Duration::from_secs(3600);
-        let end = self.clock.now().after(self.due.as_secs());
         loop {
-            let left = Duration::from_secs(end.0.saturating_sub(self.clock.now().0));
+            let left = Duration::from_secs(until.0.saturating_sub(self.clock.now().0));
             if left.is_zero() {
                 return;
             }
             tokio::time::sleep(left.min(LOOK)).await;
         }
     }
+}
+
+/// How long to wait after one more failure in a row.
+fn again(failures: &mut usize) -> Duration {
+    let wait = AGAIN[(*failures).min(AGAIN.len() - 1)];
+    *failures += 1;
+    wait
 }

@@ -1,6 +1,6 @@
 //! `--acme`: a certificate from an authority, kept in a folder and renewed while the server runs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,7 +50,10 @@ impl Certified {
             by_http: !options.shared.redirect_http.is_empty(),
         };
         let domains = acme.domains.join(", ");
-        let mut certifier = Certifier::new(acme, tls.clone(), Folder(folder), clock);
+        let folder = Folder(folder);
+        // Told before an authority is asked for what could not be kept.
+        folder.try_out().map_err(|error| Failure::AcmeFolder { path: folder.0.clone(), error })?;
+        let mut certifier = Certifier::new(acme, tls.clone(), folder, clock);
         match certifier.load() {
             Ok(Some(due)) => {
                 eprintln!("pasteur: the certificate for {domains} is renewed in {}", duration::show(due.as_secs()));
@@ -81,6 +84,9 @@ impl Certified {
                     duration::show(again_in.as_secs())
                 );
             }
+            Event::Unwritten { error, again_in } => {
+                eprintln!("pasteur: {error}; tried again in {}", duration::show(again_in.as_secs()));
+            }
             _ => {}
         };
         certifier.run(http, tell).await;
@@ -104,6 +110,15 @@ fn whole(error: &dyn std::error::Error) -> String {
 
 /// A folder of this user's alone.
 struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the folder where there is none, and a file in it, which it removes.
+    fn try_out(&self) -> io::Result<()> {
+        const NAME: &str = "writable";
+        self.save(NAME, b"")?;
+        fs::remove_file(self.0.join(NAME))
+    }
+}
 
 impl Keep for Folder {
     fn load(&self, name: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {

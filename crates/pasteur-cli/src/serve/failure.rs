@@ -51,8 +51,14 @@ pub(super) enum Failure {
     /// No certificate could be made, or TLS cannot be spoken.
     #[error("cannot speak TLS: {0}")]
     Tls(String),
+    /// What an authority gives could not be kept.
+    #[error("the folder {} cannot be written, which --acme-dir names: {error}", path.display())]
+    AcmeFolder { path: PathBuf, error: io::Error },
+    /// There is no name to ask an authority for.
+    #[error("{0} needs --acme, or `acme` in the configuration file")]
+    WithoutAcme(&'static str),
     /// There is nothing to redirect to.
-    #[error("--redirect-http needs TLS: --tls-cert and --tls-key, or --tls-self-signed")]
+    #[error("--redirect-http needs TLS: --tls-cert and --tls-key, --acme, or --tls-self-signed")]
     RedirectWithoutTls,
     /// The system gives no threads or signals.
     #[error("the system does not let the server run: {0}")]
@@ -93,9 +99,17 @@ impl Failure {
         ExitCode::from(match self {
             Self::Runtime(_) | Self::Tls(_) | Self::Serve(ServeError::Close(_) | ServeError::NoEntropy(_)) => 1,
             Self::Config { error, .. } if !matches!(error, FileError::Read(_)) => 2,
-            Self::StoreMissing | Self::SiteMissing | Self::Pairs { .. } | Self::RedirectWithoutTls => 2,
+            Self::StoreMissing
+            | Self::SiteMissing
+            | Self::Pairs { .. }
+            | Self::WithoutAcme(_)
+            | Self::RedirectWithoutTls => 2,
             Self::Serve(_) => 5,
-            Self::Config { .. } | Self::StoreFile { .. } | Self::SiteFile { .. } | Self::TlsFile { .. } => 7,
+            Self::Config { .. }
+            | Self::StoreFile { .. }
+            | Self::SiteFile { .. }
+            | Self::TlsFile { .. }
+            | Self::AcmeFolder { .. } => 7,
             Self::StoreDamaged { .. } | Self::Site { .. } | Self::Identity { .. } => 8,
             Self::StoreLocked { .. } => 9,
             Self::StoreFormat { .. } => 10,

@@ -1,11 +1,13 @@
 //! The configuration file. It knows no option itself: its keys are the options' names, and its values go through the
-//! same parsers as the command line's, behind those of the command line and the environment.
+//! same parsers as the command line's, behind those of the command line and the environment. What excludes a key there goes before
+//! it, too.
 
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Id};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -45,6 +47,9 @@ fn merge_text(program: &Command, mut arguments: Vec<OsString>, text: &str) -> Re
     let given = program.clone().get_matches_from(&arguments);
     let Some((name, given)) = given.subcommand() else { return Err(no_subcommand()) };
     let serve = program.find_subcommand(name).ok_or_else(no_subcommand)?;
+    let reset = |option: Arg| option.requires(Resettable::<Id>::Reset).conflicts_with(Resettable::<Id>::Reset);
+    let unrelated = program.clone().mut_subcommand(name, |serve| serve.mut_args(reset));
+    let has_another_certificate = option(serve, ACME).is_some_and(|acme| is_excluded(serve, acme, given));
     for (key, value) in table.get_ref() {
         let line = line_of(key.span().start);
         let key = key.get_ref().as_ref();
@@ -53,20 +58,41 @@ fn merge_text(program: &Command, mut arguments: Vec<OsString>, text: &str) -> Re
         };
         let wrong = |why: String| FileError::Value { line, key: key.to_owned(), why };
         let words = words(option, value).map_err(|why| wrong(why.to_owned()))?;
-        // Each key is tried by itself, so that an error has its line.
+        // Each key is tried by itself, so that an error has its line. What goes with it is looked at once all is together.
         let mut alone = vec![OsString::from("pasteur"), OsString::from(name)];
         alone.extend(words.iter().map(OsString::from));
-        if let Err(error) = program.clone().try_get_matches_from(alone) {
+        if let Err(error) = unrelated.clone().try_get_matches_from(alone) {
             return Err(wrong(reason(&error)));
         }
-        let source = given.value_source(option.get_id().as_str());
-        if matches!(source, None | Some(ValueSource::DefaultValue)) {
+        let goes_with_acme = option.get_long().is_some_and(|long| long.starts_with(ACME));
+        let is_out = is_excluded(serve, option, given) || (goes_with_acme && has_another_certificate);
+        if !is_given(option, given) && !is_out {
             arguments.extend(words.iter().map(OsString::from));
         }
     }
     let all = program.clone().get_matches_from(&arguments);
     let options = all.subcommand().and_then(|(_, serve)| ServeOptions::from_arg_matches(serve).ok());
     options.ok_or_else(no_subcommand)
+}
+
+/// The option that asks an authority for certificates, and what the names of those that say how begin with.
+const ACME: &str = "acme";
+
+/// Whether the command line or the environment has this option; a switch that the environment turns off is not.
+fn is_given(option: &Arg, given: &ArgMatches) -> bool {
+    let id = option.get_id().as_str();
+    let is_off = matches!(option.get_action(), ArgAction::SetTrue) && !given.get_flag(id);
+    !is_off && !matches!(given.value_source(id), None | Some(ValueSource::DefaultValue))
+}
+
+/// Whether they have one that this option cannot be together with.
+fn is_excluded(serve: &Command, option: &Arg, given: &ArgMatches) -> bool {
+    let excludes =
+        |one: &Arg, other: &Arg| serve.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id());
+    let others = serve.get_arguments().filter(|other| is_given(other, given));
+    others
+        .filter(|other| other.get_id() != option.get_id())
+        .any(|other| excludes(other, option) || excludes(option, other))
 }
 
 /// Only `serve` reads a configuration file, so its subcommand is always there.
@@ -168,6 +194,39 @@ mod tests {
         assert!(options.shared.log_clients);
         assert_eq!(options.shared.trusted_proxies.len(), 1);
         assert_eq!(merged(&["--listen", "127.0.0.1:9"], text).unwrap().shared.listen.len(), 1);
+    }
+
+    #[test]
+    fn keys_that_go_with_others_are_taken() {
+        let text = "acme-contact = \"a@paste.example\"\nacme-dir = \"kept\"\nacme-root = \"root.pem\"\nacme = [\"paste.example\"]\n";
+        let options = merged(&[], text).unwrap();
+        assert_eq!(
+            (options.acme, options.acme_contact.as_deref()),
+            (vec!["paste.example".into()], Some("a@paste.example"))
+        );
+        assert!(options.acme_dir.is_some() && options.acme_root.is_some());
+        let options = merged(&["--acme-dir", "x"], "acme = \"paste.example\"").unwrap();
+        assert!(options.acme.len() == 1 && options.acme_dir.is_some() && options.lacks_acme().is_none());
+        assert_eq!(merged(&[], "acme-contact = \"a@paste.example\"").unwrap().lacks_acme(), Some("--acme-contact"));
+    }
+
+    #[test]
+    fn what_excludes_a_key_goes_before_it() {
+        let files = ["--tls-cert", "x", "--tls-key", "y"];
+        let acme =
+            "acme = \"paste.example\"\nacme-contact = \"a@paste.example\"\nacme-directory = \"https://ca.example\"";
+        for text in ["tls-self-signed = true", acme] {
+            let options = merged(&files, text).unwrap();
+            assert!(options.tls_cert.len() == 1 && !options.tls_self_signed && options.acme.is_empty(), "{text}");
+            assert_eq!(options.lacks_acme(), None, "{text}");
+        }
+        for text in ["tls-cert = \"x\"\ntls-key = \"y\"", acme] {
+            let options = merged(&["--tls-self-signed"], text).unwrap();
+            assert!(options.tls_self_signed && options.tls_cert.is_empty() && options.tls_key.is_empty());
+            assert!(options.acme.is_empty() && options.lacks_acme().is_none());
+        }
+        assert!(merged(&["--no-h3"], "h3-port = 444").unwrap().h3_port.is_none());
+        assert!(!merged(&["--h3-port", "444"], "no-h3 = true").unwrap().no_h3);
     }
 
     #[test]

@@ -26,16 +26,16 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "PASTEUR_ACME", value_name = "DOMAIN", value_delimiter = ',', value_parser = domain, conflicts_with_all = ["tls_cert", "tls_key", "tls_self_signed"])]
     pub(crate) acme: Vec<String>,
     /// The e-mail address that the authority may write to [default: none]
-    #[arg(long, env = "PASTEUR_ACME_CONTACT", value_name = "ADDRESS", requires = "acme")]
+    #[arg(long, env = "PASTEUR_ACME_CONTACT", value_name = "ADDRESS")]
     pub(crate) acme_contact: Option<String>,
     /// The authority's directory
     #[arg(long, env = "PASTEUR_ACME_DIRECTORY", value_name = "URL", default_value = LETS_ENCRYPT)]
     pub(crate) acme_directory: String,
     /// A PEM certificate to know the authority's own server by, for an authority of one's own [default: those of this system]
-    #[arg(long, env = "PASTEUR_ACME_ROOT", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "acme")]
+    #[arg(long, env = "PASTEUR_ACME_ROOT", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) acme_root: Option<PathBuf>,
     /// The folder for the account and the certificate, private keys among them [default: that of the store, with .acme behind]
-    #[arg(long, env = "PASTEUR_ACME_DIR", value_name = "DIR", value_hint = ValueHint::DirPath, requires = "acme")]
+    #[arg(long, env = "PASTEUR_ACME_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) acme_dir: Option<PathBuf>,
     /// Serve no HTTP/3, which is served by UDP at every port that speaks TLS
     #[arg(long, env = "PASTEUR_NO_H3", action = ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new())]
@@ -58,6 +58,19 @@ pub(crate) struct ServeOptions {
     /// Print the table of options in the README
     #[arg(long, hide = true)]
     pub(crate) print_options: bool,
+}
+
+impl ServeOptions {
+    /// The first option that says how to ask an authority, where none is asked. It is looked for once all is together: the names may be in
+    /// the configuration file.
+    pub(super) fn lacks_acme(&self) -> Option<&'static str> {
+        let given = [
+            ("--acme-contact", self.acme_contact.is_some()),
+            ("--acme-root", self.acme_root.is_some()),
+            ("--acme-dir", self.acme_dir.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given && self.acme.is_empty()).map(|(name, _)| name)
+    }
 }
 
 /// A name that an authority can certify: letters, digits, dashes and dots, in lower case.

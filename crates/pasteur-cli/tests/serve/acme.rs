@@ -170,6 +170,45 @@ fn an_authority_that_refuses_or_is_not_there_stops_nothing() {
     assert!(log.contains("no certificate for pasteur.test: the authority: "), "{log}");
 }
 
+/// As on a disk that is full: what the authority gave is used, and asked for once.
+#[test]
+fn what_cannot_be_written_is_served_all_the_same() {
+    let (place, authority) = (Place::new(), Authority::start());
+    let obstacles = ["account.json", "certificate.pem"].map(|name| place.path(&format!("store.redb.acme/{name}.new")));
+    for obstacle in &obstacles {
+        std::fs::create_dir_all(obstacle).unwrap();
+    }
+    let server = start(&place, &authority);
+    certified(&authority, &server, None);
+    assert_eq!(authority.counts(), (1, 1, vec!["tls-alpn-01"]));
+    // The second line is written after the certificate is shown.
+    thread::sleep(Duration::from_millis(500));
+    server.signal("TERM");
+    let (code, log) = server.ended();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("pasteur: a certificate for pasteur.test is there; it is renewed in 8w"), "{log}");
+    let says = log.lines().find(|line| line.starts_with("pasteur: account.json cannot be kept: "));
+    assert!(says.is_some_and(|says| says.ends_with("; tried again in 1m")), "{log}");
+    for obstacle in &obstacles {
+        std::fs::remove_dir(obstacle).unwrap();
+    }
+    let server = start(&place, &authority);
+    certified(&authority, &server, None);
+    server.end();
+    assert!(place.path("store.redb.acme/certificate.pem").is_file());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_at_the_start() {
+    let place = Place::new();
+    place.write("store.redb.acme", "no folder");
+    let (code, said) = fails(place.command(&["--acme", NAME]));
+    assert_eq!(code, 7, "{said}");
+    let folder = place.path("store.redb.acme");
+    let says = format!("pasteur: the folder {} cannot be written, which --acme-dir names: ", folder.display());
+    assert!(said.starts_with(&says), "{said}");
+}
+
 #[test]
 fn what_is_asked_for_wrongly_is_told() {
     let place = Place::new();
@@ -177,7 +216,7 @@ fn what_is_asked_for_wrongly_is_told() {
         (&["--acme", "127.0.0.1"][..], "no address, no wildcard"),
         (&["--acme", "*.pasteur.test"], "no address, no wildcard"),
         (&["--acme", NAME, "--tls-self-signed"], "--tls-self-signed"),
-        (&["--acme-dir", "x"], "--acme"),
+        (&["--acme-dir", "x"], "--acme-dir needs --acme"),
     ] {
         let (code, said) = fails(place.command(options));
         assert!(code == 2 && said.contains(says), "{said}");
