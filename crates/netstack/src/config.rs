@@ -114,7 +114,8 @@ impl Config {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Sockets in all: each is [`Limits::receive`] and [`Limits::send`] bytes of memory. A connection that would be one too many is not
-    /// answered, so that its client tries again.
+    /// answered, so that its client tries again. Where there are several listeners, a sixteenth of them, and eight at most, is kept for each
+    /// that has fewer: the crowd at one keeps nobody from another.
     pub sockets: usize,
     /// Connections that have begun and are not complete. One more takes the place of the oldest, if that has had its time (two seconds, or
     /// a fifth of one in a flood), and else is not answered, so that its client tries again: a flood of beginnings is pushed out, and
@@ -132,7 +133,8 @@ pub struct Limits {
     /// After how long a peer of whom nothing is heard is asked whether it is there (RFC 9293 section 3.8.4). One that does not answer is
     /// given up [`Limits::silence`] after it was last heard.
     pub keep_alive: Duration,
-    /// How long a flow that its user has left may take to send what it has, and to hear that the other end is done, too.
+    /// How long a flow that its user has left may take to send what it has, and to hear that the other end is done, too. Where its place is
+    /// wanted it has two seconds, or none once the other end has all of it.
     pub leaving: Duration,
 }
 

@@ -278,6 +278,50 @@ async fn who_does_not_leave_makes_room_for_others() {
     }
 }
 
+/// Clients who ask and then take nothing do not keep their places, once the server has left them what it had to say.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_makes_room_for_others() {
+    let limits = Limits { sockets: 8, ..Limits::default() };
+    let (_server, mut listener, client, _) = world(limits).await;
+    let mut kept = Vec::new();
+    for round in 0..50 {
+        let served = async {
+            let flow = client.connect(at()).await.unwrap();
+            // More than the client's window, which closes, and all that is left has room here.
+            let (mut answering, _) = listener.accept().await.unwrap();
+            answering.write_all(&vec![1; limits.send * 3 / 2]).await.unwrap();
+            flow
+        };
+        let flow = tokio::time::timeout(Duration::from_secs(10), served).await;
+        kept.push(flow.unwrap_or_else(|_| panic!("round {round}: nobody is served any more")));
+    }
+}
+
+/// However many come to one listener, there is a place for who comes to another.
+#[tokio::test(start_paused = true)]
+async fn each_listener_keeps_places_of_its_own() {
+    let limits = Limits { sockets: 32, ..Limits::default() };
+    let (server, mut listener, client, _) = world(limits).await;
+    let operator = SocketAddr::new(SERVER.into(), 9000);
+    let mut other = server.listen(operator).await.unwrap();
+    let mut held = Vec::new();
+    let crowd = async {
+        loop {
+            held.push((client.connect(at()).await.unwrap(), listener.accept().await.unwrap()));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), crowd).await.unwrap_err();
+    assert_eq!(held.len(), 30, "two of 32 places are left to the other");
+    for _ in 0..2 {
+        let asking = tokio::time::timeout(Duration::from_secs(10), client.connect(operator)).await;
+        held.push((asking.expect("a place is left").unwrap(), other.accept().await.unwrap()));
+    }
+    assert_eq!(server.sockets(), 32);
+    // And both are served again once somebody leaves.
+    held.drain(..3);
+    serves(&mut listener, &client).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn damaged_frames_are_passed_over() {
     let (server, mut listener, client, tap) = world(Limits::default()).await;

@@ -41,7 +41,7 @@ impl Core {
         let remote = IpEndpoint::from(to);
         let local = IpListenEndpoint { addr: Some(source.into()), port: from.port() };
         socket.connect(self.interface.context(), remote, local).map_err(|error| io::Error::other(error.to_string()))?;
-        let handle = self.add(socket, Pair(from, to));
+        let handle = self.add(socket, Pair(from, to), None);
         self.kick();
         Ok(self.flow(handle, Pair(from, to), Instant::now()))
     }

@@ -35,6 +35,8 @@ use recovery::{Alarms, Recovery};
 
 /// Frames that are taken in before others get their turn.
 const BUDGET: usize = 64;
+/// The most places that a listener keeps from the others.
+const MOST_KEPT: usize = 8;
 /// The largest window of TCP (RFC 7323 section 2.3).
 const MOST_AHEAD: usize = 1 << 30;
 /// How often smoltcp is asked for what goes out before frames that came are looked at again.
@@ -96,6 +98,8 @@ struct Listening {
     address: SocketAddr,
     /// Flows that wait to be accepted.
     queue: VecDeque<u64>,
+    /// Sockets of its connections, from their beginning to their end.
+    sockets: usize,
     waker: Option<Waker>,
 }
 
@@ -111,6 +115,8 @@ struct Entry {
 
 struct Known {
     handle: SocketHandle,
+    /// The listener whose it is.
+    listener: Option<u64>,
     /// The last acknowledgement that carried nothing.
     acknowledged: Option<TcpSeqNumber>,
     /// What is known of its way out, once something was sent.
@@ -296,7 +302,7 @@ impl Core {
         if waiting >= self.limits.backlog {
             return false;
         }
-        let is_full = self.sockets() >= self.limits.sockets && !self.drop_orphan();
+        let is_full = self.sockets() + self.kept_from(id) >= self.limits.sockets && !self.drop_orphan(now);
         if self.half_open.len() >= self.limits.half_open || is_full {
             // Of honest clients who came all at once, another try of the last is better than an error for the first, who was answered.
             let time = if self.flooded { HANDSHAKE_IN_A_FLOOD } else { HANDSHAKE };
@@ -310,9 +316,16 @@ impl Core {
         if socket.listen(IpListenEndpoint { addr: Some(address), port }).is_err() {
             return false;
         }
-        let handle = self.add(socket, pair);
+        let handle = self.add(socket, pair, Some(id));
         self.half_open.push_back(HalfOpen { since: now, handle, pair, listener: id });
         true
+    }
+
+    /// How many places are not this listener's: each of the others keeps some, so that the crowd at one keeps nobody from another.
+    fn kept_from(&self, id: u64) -> usize {
+        let own = (self.limits.sockets / 16).min(MOST_KEPT);
+        let others = self.listeners.iter().filter(|(other, _)| **other != id);
+        others.map(|(_, listening)| own.saturating_sub(listening.sockets)).sum()
     }
 
     /// Whether this is an acknowledgement once more, while only the end of a flow is not acknowledged.
@@ -436,7 +449,7 @@ impl Core {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         let id = self.id();
-        self.listeners.insert(id, Listening { address, queue: VecDeque::new(), waker: None });
+        self.listeners.insert(id, Listening { address, queue: VecDeque::new(), sockets: 0, waker: None });
         Ok((id, address))
     }
 
@@ -516,16 +529,23 @@ impl Core {
         socket
     }
 
-    fn add(&mut self, socket: Socket<'static>, pair: Pair) -> SocketHandle {
+    fn add(&mut self, socket: Socket<'static>, pair: Pair, listener: Option<u64>) -> SocketHandle {
         let handle = self.sockets.add(socket);
-        self.pairs.insert(pair, Known { handle, acknowledged: None, recovery: None, told: None, alarm: None });
+        if let Some(listening) = listener.and_then(|id| self.listeners.get_mut(&id)) {
+            listening.sockets += 1;
+        }
+        self.pairs
+            .insert(pair, Known { handle, listener, acknowledged: None, recovery: None, told: None, alarm: None });
         handle
     }
 
     fn remove(&mut self, handle: SocketHandle, pair: &Pair) {
         self.sockets.remove(handle);
         self.draining.retain(|other| *other != handle);
-        self.pairs.remove(pair);
+        let listener = self.pairs.remove(pair).and_then(|known| known.listener);
+        if let Some(listening) = listener.and_then(|id| self.listeners.get_mut(&id)) {
+            listening.sockets = listening.sockets.saturating_sub(1);
+        }
     }
 
     fn flow(&mut self, handle: SocketHandle, pair: Pair, since: Instant) -> u64 {

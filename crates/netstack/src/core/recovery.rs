@@ -165,7 +165,8 @@ impl Recovery {
         self.timed = None;
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether the other end said last that it takes nothing.
+    pub(super) fn is_closed(&self) -> bool {
         self.last.is_some_and(|last| last.window == 0)
     }
 
