@@ -3,12 +3,14 @@
 #![allow(dead_code, reason = "what is shared with the form parser's targets is not used whole")]
 
 mod crafted;
+mod frame;
 #[path = "../../../../fuzz/shared/input.rs"]
 mod input;
 mod reading;
 #[path = "../../../../fuzz/shared/replay.rs"]
 mod replay;
 mod structures;
+mod table;
 mod whole;
 
 use replay::replay;
@@ -26,4 +28,14 @@ fn crafted_seeds() {
 #[test]
 fn structures_seeds() {
     replay("docteur_structures", structures::run, usize::MAX, &[]);
+}
+
+#[test]
+fn frame_seeds() {
+    replay("docteur_frame", frame::run, usize::MAX, &[]);
+}
+
+#[test]
+fn table_seeds() {
+    replay("docteur_table", table::run, usize::MAX, &[]);
 }
