@@ -14,6 +14,7 @@ fn main() {
         "much" => much(),
         "threads" => threads(),
         "time" => time(),
+        "dates" => dates(),
         "heap" => heap(),
         "status" => std::process::exit(7),
         "large" => println!("{}", std::hint::black_box(&LARGE).lock().unwrap().len()),
@@ -68,6 +69,16 @@ fn time() {
     let slept = start.elapsed();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     println!("{} {}", slept.as_millis(), now.as_secs());
+}
+
+/// Tells the time of both clocks in milliseconds, five times a second for a minute.
+fn dates() {
+    let start = Instant::now();
+    for _ in 0..300 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        println!("{} {}", start.elapsed().as_millis(), now.as_millis());
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 fn heap() {

@@ -83,7 +83,9 @@ pub(crate) fn pit_rate(ticks: u64, from: u16, to: u16) -> Option<u64> {
 }
 
 /// The CMOS clock's registers 0, 2, 4, 7, 8, 9 (second, minute, hour, day, month, year of the century) and its register
-/// B, as seconds since 1970; `None` where they are no date. The century is the 21st.
+/// B, as seconds since 1970; `None` where they are no date. The century is the 21st. Not all machines say truly in B whether hours go to 12
+/// or to 24 (cloud-hypervisor's goes to 24, and says to 12), so, as in Linux, they are what they are; but of one in the afternoon, which
+/// only a clock to 12 marks, that counts.
 pub(crate) fn cmos_seconds(registers: [u8; 6], format: u8) -> Option<u64> {
     let [second, minute, hour, day, month, year] = registers;
     let (binary, full_day) = (format & 4 != 0, format & 2 != 0);
@@ -94,7 +96,9 @@ pub(crate) fn cmos_seconds(registers: [u8; 6], format: u8) -> Option<u64> {
             (value & 15 < 10 && value >> 4 < 10).then(|| u64::from(value >> 4) * 10 + u64::from(value & 15))
         }
     };
-    let hour = if full_day { plain(hour)? } else { plain(hour & 0x7f)? % 12 + if hour & 0x80 != 0 { 12 } else { 0 } };
+    let afternoon = !full_day && hour & 0x80 != 0;
+    let hour =
+        if afternoon { plain(hour & 0x7f).filter(|hour| (1..=12).contains(hour))? % 12 + 12 } else { plain(hour)? };
     let (second, minute, day, month) = (plain(second)?, plain(minute)?, plain(day)?, plain(month)?);
     let year = 2000 + plain(year)?;
     let valid = second < 61 && minute < 60 && hour < 24 && (1..=31).contains(&day) && (1..=12).contains(&month);
@@ -157,6 +161,13 @@ mod tests {
         assert_eq!(cmos_seconds([0x09, 0x05, 0x15, 0x26, 0x11, 0x26], 2), Some(1_795_705_509));
         assert_eq!(cmos_seconds([9, 5, 15, 26, 11, 26], 6), Some(1_795_705_509));
         assert_eq!(cmos_seconds([9, 5, 0x80 | 3, 26, 11, 26], 4), Some(1_795_705_509));
+        assert_eq!(cmos_seconds([9, 5, 0x15, 0x26, 0x11, 0x26], 0), Some(1_795_705_509), "to 24, whatever B says");
+        assert_eq!(
+            cmos_seconds([9, 5, 0x80 | 0x12, 0x26, 0x11, 0x26], 0),
+            cmos_seconds([9, 5, 0x12, 0x26, 0x11, 0x26], 2)
+        );
+        assert_eq!(cmos_seconds([9, 5, 0x80 | 0x15, 0x26, 0x11, 0x26], 0), None, "no clock marks that");
+        assert_eq!(cmos_seconds([9, 5, 0x24, 0x26, 0x11, 0x26], 0), None);
         assert_eq!(cmos_seconds([0x59, 0x59, 0x23, 0x29, 0x02, 0x24], 2), Some(1_709_251_199));
         assert_eq!(cmos_seconds([0xff; 6], 2), None);
         assert_eq!(cmos_seconds([0; 6], 2), None);

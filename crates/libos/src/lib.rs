@@ -46,6 +46,7 @@ mod pvh;
 mod scheduler;
 mod tls;
 mod virtio;
+mod wall;
 #[cfg(target_os = "hermit")]
 mod x86;
 

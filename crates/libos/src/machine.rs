@@ -132,10 +132,12 @@ pub(crate) enum Status {
     Abort,
     /// No source of entropy: the machine is not started.
     NoEntropy,
-    /// Memory, or the boot information, is not enough to start.
+    /// Memory, or what the loader or the image says, is not enough to start.
     Boot,
     /// A device that the program needs is not there, or not as it needs it.
     NoDevice,
+    /// Nothing tells the date, or how fast time goes.
+    NoClock,
 }
 
 impl Status {
@@ -148,6 +150,7 @@ impl Status {
             Self::NoEntropy => 101,
             Self::Boot => 102,
             Self::NoDevice => 103,
+            Self::NoClock => 104,
         }
     }
 }
@@ -162,7 +165,8 @@ mod tests {
         assert_eq!(Status::Exit(62).code(), 62);
         assert_eq!([Status::Exit(63), Status::Exit(-1), Status::Exit(300)].map(Status::code), [63; 3]);
         assert_eq!(Status::Fault(14).code(), 78);
-        let told = [Status::Abort, Status::NoEntropy, Status::Boot, Status::NoDevice].map(Status::code);
-        assert_eq!(told, [100, 101, 102, 103]);
+        let told =
+            [Status::Abort, Status::NoEntropy, Status::Boot, Status::NoDevice, Status::NoClock].map(Status::code);
+        assert_eq!(told, [100, 101, 102, 103, 104]);
     }
 }

@@ -434,6 +434,53 @@ fn needs_qemu_too_little_memory_is_told() {
     assert_eq!((said.trim(), status), ("6291456", 0));
 }
 
+#[test]
+fn needs_qemu_a_machine_without_a_date_is_not_started() {
+    let (said, status) = boot("microvm,rtc=off", "max", "32M", "hello", "");
+    assert_eq!(said.trim(), "libos: nothing tells the date: no kvm-clock, and no CMOS clock with one");
+    assert_eq!(status, 104);
+}
+
+/// The counter of an emulated machine stands still while that is paused, and so does the clock since boot. The date is looked up again.
+#[test]
+fn needs_qemu_the_date_goes_on_while_a_machine_is_paused() {
+    const PAUSE: Duration = Duration::from_secs(6);
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis() as u64;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("qmp");
+    let child = Command::new("qemu-system-x86_64")
+        .args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
+        .args(["-serial", "stdio", "-machine", MICROVM, "-cpu", "max", "-m", "32M", "-append", "dates"])
+        .args(["-qmp", &format!("unix:{},server=on,wait=off", path.display()), "-kernel"])
+        .arg(image("trial"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("qemu-system-x86_64 runs");
+    let mut machine = Machine(child);
+    let mut lines = BufReader::new(machine.0.stdout.take().expect("its output")).lines();
+    let mut told = || {
+        let line = lines.next().expect("a line").expect("a line");
+        let (since, date) = line.trim().split_once(' ').expect("two words");
+        (since.parse::<u64>().expect("a number"), date.parse::<u64>().expect("a number"))
+    };
+    let mut last = told();
+    assert!(last.1.abs_diff(now()) < 3_000, "{} is not {}", last.1, now());
+    let mut qmp = std::os::unix::net::UnixStream::connect(&path).expect("QEMU's socket");
+    let mut say = |command: &str| writeln!(qmp, r#"{{"execute":"{command}"}}"#).expect("QEMU listens");
+    ["qmp_capabilities", "stop"].into_iter().for_each(&mut say);
+    std::thread::sleep(PAUSE);
+    say("cont");
+    let first = last.0;
+    while last.0 < first + 5_000 {
+        let next = told();
+        assert!(next.0 >= last.0 && next.0 < last.0 + 3_000, "the clock since boot: {} after {}", next.0, last.0);
+        assert!(next.1 >= last.1, "the date: {} after {}", next.1, last.1);
+        last = next;
+    }
+    assert!(last.1.abs_diff(now()) < 3_000, "{} is not {}", last.1, now());
+}
+
 /// What `std` may ask for, besides its own entry and `strlen`.
 const ABI: [&str; 16] = [
     "sys_abort",

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use device::manifest::{Manifest, Note};
 
-use super::{CLOCKS, PC, RAM_END, cpu, devices, tables, time, traps};
+use super::{CLOCKS, PC, RAM_END, WALL, cpu, devices, tables, time, traps};
 use crate::cmdline;
 use crate::elf::Program;
 use crate::kernel::single::Single;
@@ -63,11 +63,13 @@ extern "C" fn libos_boot(info: usize) -> ! {
         unsafe { memory::add(&range) };
     }
     cpu::enable_vectors();
-    let clocks = match time::Clocks::measure() {
-        Ok(clocks) => clocks,
-        Err(what) => fail(Status::Boot, format_args!("nothing tells {what}")),
-    };
-    CLOCKS.with(|place| *place = Some(clocks));
+    match time::Clocks::measure() {
+        Ok((clocks, wall)) => {
+            CLOCKS.with(|place| *place = Some(clocks));
+            WALL.with(|place| *place = Some(wall));
+        }
+        Err(what) => fail(Status::NoClock, format_args!("nothing tells {what}")),
+    }
     let line = boot.command_line();
     devices::discover(&line, &boot.ram().collect::<Vec<_>>());
     if !PC.entropy(&mut [0; 32]) {

@@ -8,6 +8,8 @@ pub(crate) mod msr {
     pub(crate) const APIC_BASE: u32 = 0x1b;
     pub(crate) const TSC_DEADLINE: u32 = 0x6e0;
     pub(crate) const FS_BASE: u32 = 0xc000_0100;
+    /// `MSR_KVM_WALL_CLOCK_NEW` and `MSR_KVM_SYSTEM_TIME_NEW`.
+    pub(crate) const KVM_WALL: u32 = 0x4b56_4d00;
     pub(crate) const KVM_TIME: u32 = 0x4b56_4d01;
 }
 

@@ -17,6 +17,7 @@ use device::manifest::Name;
 use crate::entropy::Pool;
 use crate::kernel::single::Single;
 use crate::machine::{Device, Machine, Nanos, Status};
+use crate::wall::Wall;
 
 pub(crate) use tables::protect;
 
@@ -27,6 +28,8 @@ pub(crate) struct Pc;
 pub(crate) static PC: Pc = Pc;
 
 static CLOCKS: Single<Option<time::Clocks>> = Single::new(None);
+
+static WALL: Single<Option<Wall>> = Single::new(None);
 
 /// The first byte behind all RAM.
 static RAM_END: AtomicUsize = AtomicUsize::new(0);
@@ -81,7 +84,8 @@ impl Machine for Pc {
     }
 
     fn wall(&self) -> Nanos {
-        clocks().map_or(0, |clocks| clocks.wall())
+        let now = self.monotonic();
+        WALL.with(|wall| wall.as_mut().map_or(0, |wall| wall.at(now, time::date)))
     }
 
     fn wait(&self, deadline: Option<Nanos>) {

@@ -1,4 +1,4 @@
-//! The PC's clocks and its alarm: the time-stamp counter, as a hypervisor or the PIT tells its rate, the CMOS for the date,
+//! The PC's clocks and its alarm: the time-stamp counter, as a hypervisor or the PIT tells its rate, KVM or the CMOS for the date,
 //! and the local APIC's timer.
 
 use core::arch::asm;
@@ -9,6 +9,7 @@ use super::cpu::{self, msr};
 use super::traps::{RAISED, RANG, SPURIOUS, TIMER};
 use crate::clock::{self, Ticks};
 use crate::machine::Nanos;
+use crate::wall::{Reading, Wall};
 
 const APIC: usize = 0xfee0_0000;
 const APIC_NUMBER: usize = 0x20;
@@ -26,25 +27,23 @@ const SPAN: u16 = 2_983;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clocks {
     ticks: Ticks,
-    /// The wall clock when `ticks` began.
-    epoch: Nanos,
     /// The timer's rate; `None` where it compares with the time-stamp counter itself.
     alarm: Option<Ticks>,
 }
 
 impl Clocks {
-    /// Learns the rates.
+    /// Learns the rates and the date.
     ///
     /// # Errors
     /// What is not told by anything.
-    pub(super) fn measure() -> Result<Self, &'static str> {
+    pub(super) fn measure() -> Result<(Self, Wall), &'static str> {
         mask_pic();
-        let kvm = kvm_base();
-        let hz = kvm.and_then(kvm_rate).or_else(cpuid_rate).or_else(pit_rate);
+        let hz = kvm_rate().or_else(cpuid_rate).or_else(pit_rate);
         let start = cpu::ticks();
         let ticks = hz.and_then(|hz| Ticks::new(start, hz));
         let ticks = ticks.ok_or("the rate of the time-stamp counter: no kvm-clock, CPUID rate or PIT")?;
-        let epoch = cmos().ok_or("the date: no CMOS clock")?.saturating_mul(1_000_000_000);
+        let date = date().ok_or("the date: no kvm-clock, and no CMOS clock with one")?;
+        let wall = Wall::new(date, ticks.at(cpu::ticks()));
         // SAFETY: the boot has mapped the registers; the timer's vector has a handler.
         unsafe {
             cpu::write_msr(msr::APIC_BASE, cpu::read_msr(msr::APIC_BASE) | 1 << 11);
@@ -61,17 +60,12 @@ impl Clocks {
             let alarm = alarm_rate(ticks).and_then(|hz| Ticks::new(0, hz));
             Some(alarm.ok_or("the rate of the local APIC's timer")?)
         };
-        Ok(Self { ticks, epoch, alarm })
+        Ok((Self { ticks, alarm }, wall))
     }
 
     /// Time since they were measured.
     pub(super) fn now(&self) -> Nanos {
         self.ticks.at(cpu::ticks())
-    }
-
-    /// Time since 1970.
-    pub(super) fn wall(&self) -> Nanos {
-        self.epoch.saturating_add(self.now())
     }
 
     /// Sleeps until an interrupt, or the deadline.
@@ -136,40 +130,60 @@ fn mask_pic() {
     }
 }
 
-/// KVM's leaf of features, where the hypervisor is KVM.
-fn kvm_base() -> Option<u32> {
+/// Whether the hypervisor is KVM, with the registers of its clock (`KVM_FEATURE_CLOCKSOURCE2`).
+fn has_kvm_clock() -> bool {
     if cpu::cpuid(1, 0).ecx & 1 << 31 == 0 {
-        return None;
+        return false;
     }
     let name = cpu::cpuid(0x4000_0000, 0);
-    (name.ebx == u32::from_le_bytes(*b"KVMK") && name.ecx == u32::from_le_bytes(*b"VMKV")).then_some(0x4000_0000)
+    let kvm = [name.ebx, name.ecx, name.edx] == [*b"KVMK", *b"VMKV", *b"M\0\0\0"].map(u32::from_le_bytes);
+    kvm && cpu::cpuid(0x4000_0001, 0).eax & 1 << 3 != 0
 }
 
-/// The page that KVM writes its clock to.
+/// What KVM writes its clock to; it does not cross a page.
 #[repr(C, align(64))]
-struct KvmTime {
-    words: UnsafeCell<[u32; 8]>,
+struct KvmWords {
+    system: UnsafeCell<[u32; 8]>,
+    boot: UnsafeCell<[u32; 3]>,
 }
 
-// SAFETY: it is read by the boot only, while nothing else runs.
-unsafe impl Sync for KvmTime {}
+// SAFETY: it is read and written within single calls only, that no thread is switched in.
+unsafe impl Sync for KvmWords {}
 
-static KVM_TIME: KvmTime = KvmTime { words: UnsafeCell::new([0; 8]) };
+static KVM_WORDS: KvmWords = KvmWords { system: UnsafeCell::new([0; 8]), boot: UnsafeCell::new([0; 3]) };
 
-fn kvm_rate(base: u32) -> Option<u64> {
-    if cpu::cpuid(base | 1, 0).eax & 1 << 3 == 0 {
-        return None;
-    }
-    let at = KVM_TIME.words.get();
-    // SAFETY: the hypervisor says that it has the register, and fills the 32 bytes before the write is done; they are
-    // turned off again before anyone else could look.
-    let words = unsafe {
+/// KVM's clock, and the time-stamp counter after that was written.
+fn kvm_system() -> Option<([u32; 8], u64)> {
+    let at = KVM_WORDS.system.get();
+    // SAFETY: the hypervisor says that it has the register, and fills the 32 bytes before the write is done; it is told to
+    // write no more before anyone else could look.
+    has_kvm_clock().then(|| unsafe {
         cpu::write_msr(msr::KVM_TIME, at.expose_provenance() as u64 | 1);
-        let words = at.read_volatile();
+        let told = (at.read_volatile(), cpu::ticks());
         cpu::write_msr(msr::KVM_TIME, 0);
-        words
-    };
+        told
+    })
+}
+
+fn kvm_rate() -> Option<u64> {
+    let (words, _) = kvm_system()?;
     clock::kvm_rate(words[6], words[7] as i8)
+}
+
+fn kvm_date() -> Option<Reading> {
+    let (system, ticks) = kvm_system()?;
+    let at = KVM_WORDS.boot.get();
+    // SAFETY: as above, of 12 bytes, which are written once.
+    let boot = unsafe {
+        cpu::write_msr(msr::KVM_WALL, at.expose_provenance() as u64);
+        at.read_volatile()
+    };
+    Reading::of_kvm(boot, system, ticks)
+}
+
+/// The date, by the best that there is.
+pub(super) fn date() -> Option<Reading> {
+    kvm_date().or_else(|| cmos().map(Reading::of_seconds))
 }
 
 fn cpuid_rate() -> Option<u64> {

@@ -19,8 +19,9 @@ pub(super) fn words(status: u8) -> Option<String> {
         64..=95 => format!("the processor met with exception {}, which the console tells of", status - 64),
         100 => "the program panicked, or ended in disorder".into(),
         101 => "the machine has no source of entropy".into(),
-        102 => "the machine has too little memory".into(),
+        102 => "the machine has too little memory, or is not loaded as it has to be; the console tells which".into(),
         103 => "the machine lacks a device that the program needs".into(),
+        104 => "nothing tells the machine the date, or how fast time goes; the console tells which".into(),
         other => format!("the machine ended with status {other}, which is not known"),
     })
 }
