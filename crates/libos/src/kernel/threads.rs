@@ -117,13 +117,14 @@ pub(crate) fn join(tid: Tid) {
     }
 }
 
-/// The running thread and the guard page of its stack; `None` before there are threads.
+/// The running thread and the guard page of its stack; `None` before there are threads, and in the middle of a call of this module.
 pub(crate) fn running() -> Option<(Tid, core::ops::Range<usize>)> {
-    THREADS.with(|threads| {
+    let running = THREADS.try_with(|threads| {
         let scheduler = &mut threads.as_mut()?.scheduler;
         let tid = scheduler.current();
         Some((tid, scheduler.context(tid)?.stack.guard()))
-    })
+    });
+    running.flatten()
 }
 
 /// Where each thread begins.
