@@ -148,7 +148,7 @@ impl Metrics {
             ("pasteur_connections_evicted_total", "Waiting connections closed for another.", http.evicted),
             ("pasteur_connections_idle_total", "Connections closed because nothing was asked for too long.", http.idle),
             ("pasteur_accept_errors_total", "Failures to accept a connection.", http.accept_errors),
-            ("pasteur_http_requests_total", "Requests given to the application.", http.requests),
+            ("pasteur_http_requests_total", "Requests given to the application, or sent on to TLS.", http.requests),
             ("pasteur_http2_connections_total", "HTTP/2 connections.", http.http2),
             ("pasteur_http2_errors_total", "HTTP/2 connections ended by their client's fault.", http.http2_errors),
             (

@@ -101,14 +101,14 @@ pub async fn serve<K: Stack, S: Store>(
     let challenges = tls.as_ref().and_then(Tls::challenges).unwrap_or_default();
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
-    let redirect =
-        Service::new(Redirect::to_port(port(&listen_at)).with_challenges(challenges), http.clone()).behind(&proxies);
     let limits = http.clone();
     let service = match &tls {
         Some(tls) => paf::alpn(app.clone(), http, tls)?,
         None => paf::http(app.clone(), http).plain_with_http2(),
     }
     .behind(&proxies);
+    // Strangers come to both.
+    let redirect = service.beside(Redirect::to_port(port(&listen_at)).with_challenges(challenges));
     let admin = Admin { app: app.clone(), http: service.counters(), limits, stop: control.stop.clone() };
     let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
 

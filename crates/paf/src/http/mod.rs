@@ -127,6 +127,14 @@ impl<H: Handler> Service<H> {
         Self { handler, transport, proxies, elsewhere: None, shared: Arc::new(shared) }
     }
 
+    /// A service of another handler, HTTP/1.1 and not encrypted, beside this one: they share limits, connections and counters, so that there
+    /// are no more connections at both together than one may have.
+    #[must_use]
+    pub fn beside<O: Handler>(&self, handler: O) -> Service<O> {
+        let (transport, shared) = (Transport::Plain { http2: false }, Arc::clone(&self.shared));
+        Service { handler, transport, proxies: Arc::clone(&self.proxies), elsewhere: None, shared }
+    }
+
     /// The same service, not encrypted, for clients that begin with HTTP/2 without asking (prior knowledge, RFC 9113
     /// section 3.3) as well as for those that speak HTTP/1.1.
     #[must_use]

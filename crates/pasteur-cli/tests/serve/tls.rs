@@ -1,12 +1,14 @@
 //! `pasteur serve` in TLS, as curl, OpenSSL and nghttp2 see it.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::server::{PATIENCE, Place, Server, fails};
+use crate::server::{PATIENCE, Place, Server, fails, rest};
 
 /// A certificate for `name`, and its key, as files.
 pub(crate) fn certificate(place: &Place, file: &str, name: &str) -> (String, String) {
@@ -152,6 +154,35 @@ fn plain_http_is_sent_to_tls() {
     let (code, log) = server.ended();
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("SHA-256 fingerprint "), "{log}");
+}
+
+/// Connections to both are of one number, and the metrics tell of both.
+#[test]
+fn whoever_comes_by_plain_http_meets_the_limits_of_the_others() {
+    let place = Place::new();
+    let options = ["--tls-self-signed", "--redirect-http", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let server = Server::listening(place.command(&[&options[..], &["--connections", "3"]].concat()), 3);
+    let metric = |line: &str| server.get_at(2, "/metrics").lines().any(|is| is == line);
+    let until = |line: &str| {
+        let end = Instant::now() + PATIENCE;
+        while !metric(line) {
+            assert!(Instant::now() < end, "{line}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let silent: Vec<_> = [0, 0, 1].map(|at| TcpStream::connect(&server.addresses[at]).unwrap()).into();
+    until("pasteur_connections_open 3");
+    // Who has waited for less than a second makes no room.
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(server.get_at(1, "/").starts_with("HTTP/1.1 308 "));
+    assert!(metric("pasteur_connections_evicted_total 1"), "{}", server.get_at(2, "/metrics"));
+    drop(silent);
+    until("pasteur_connections_open 0");
+    let mut stream = TcpStream::connect(&server.addresses[1]).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n").unwrap();
+    assert!(rest(&mut stream).starts_with("HTTP/1.1 400 "));
+    assert!(metric("pasteur_refused_heads_total{why=\"malformed\"} 1"));
+    server.end();
 }
 
 #[test]
