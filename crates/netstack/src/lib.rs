@@ -2,7 +2,7 @@
 //! test.
 //!
 //! The protocols are smoltcp's. Here are the sockets around them as [`device::Stack`] wants them: a backlog that loses nobody, flows that
-//! end as TCP flows do, bounded memory, and no work where nothing happens.
+//! end as TCP flows do, sequence numbers that nobody foresees, bounded memory, and no work where nothing happens.
 //!
 //! ```
 //! # use device::{Listener, Stack, sim::{SimEthernet, SimRandom, WireTrouble}};
@@ -36,6 +36,7 @@ mod flow;
 mod guard;
 mod listener;
 mod segment;
+mod sequence;
 mod wire;
 
 pub use config::{Cidr, CidrError, Config, Limits};
@@ -51,6 +52,7 @@ use std::sync::{Arc, Mutex};
 use device::{Ethernet, Random, Stack};
 
 use crate::core::{Core, Shared};
+use crate::sequence::Secret;
 
 /// A TCP/IP stack. Clones are the same stack; its [`Driver`] has to be run for anything to happen.
 #[derive(Clone)]
@@ -67,7 +69,8 @@ impl Netstack {
     pub fn new(ethernet: impl Ethernet, random: &impl Random, config: Config) -> io::Result<(Self, Driver)> {
         let mut seed = [0; 8];
         random.fill(&mut seed).map_err(io::Error::other)?;
-        let core = Core::new(Box::new(ethernet), u64::from_le_bytes(seed), config);
+        let secret = Secret::new(random).map_err(io::Error::other)?;
+        let core = Core::new(Box::new(ethernet), u64::from_le_bytes(seed), secret, config);
         let core = Arc::new(Mutex::new(core));
         Ok((Self { core: Arc::clone(&core) }, Driver::new(core)))
     }

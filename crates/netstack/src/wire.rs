@@ -9,7 +9,8 @@ use device::Ethernet;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use crate::segment::Segment;
+use crate::segment::{Pair, Segment};
+use crate::sequence::Secret;
 
 /// Frames that wait for room. Answers to what was received may go beyond, by one for each frame that is let in.
 const WAITING: usize = 64;
@@ -57,6 +58,7 @@ pub(crate) struct Wire {
 
 struct Outgoing {
     ethernet: Box<dyn Ethernet>,
+    secret: Secret,
     waiting: VecDeque<Frame>,
     /// Each has room for any frame, and holds what was in the last.
     spare: Vec<Vec<u8>>,
@@ -69,9 +71,10 @@ struct Outgoing {
 }
 
 impl Wire {
-    pub(crate) fn new(ethernet: Box<dyn Ethernet>) -> Self {
+    pub(crate) fn new(ethernet: Box<dyn Ethernet>, secret: Secret) -> Self {
         let outgoing = Outgoing {
             ethernet,
+            secret,
             waiting: VecDeque::new(),
             spare: Vec::new(),
             sent: Vec::new(),
@@ -145,14 +148,22 @@ impl Wire {
         self.outgoing.keep(frame);
     }
 
-    /// Sends a frame, or has it wait for room.
-    pub(crate) fn send(&mut self, frame: Frame) {
-        self.outgoing.send(frame);
+    /// Sends a frame with a segment of this connection, or has it wait for room.
+    pub(crate) fn send(&mut self, frame: Frame, pair: Pair) {
+        self.outgoing.send(frame, Some(pair));
+    }
+
+    /// Takes from a frame that came, and from its segment, what was added to the numbers that it is about.
+    pub(crate) fn take_secret(&self, frame: &mut Frame, segment: &mut Segment) {
+        self.outgoing.secret.take(frame, segment);
     }
 }
 
 impl Outgoing {
-    fn send(&mut self, frame: Frame) {
+    fn send(&mut self, mut frame: Frame, pair: Option<Pair>) {
+        if let Some(pair) = pair {
+            self.secret.add(&mut frame, &pair);
+        }
         if self.waiting.is_empty() {
             match self.ethernet.send(&frame) {
                 Ok(true) => return self.keep(frame),
@@ -233,7 +244,7 @@ impl TxToken for Sending<'_> {
         outgoing.sent.extend(segment);
         match segment.filter(|segment| self.is_answer && segment.is_bare) {
             Some(segment) => outgoing.answer = Some((segment, frame)),
-            None => outgoing.send(frame),
+            None => outgoing.send(frame, segment.map(|segment| segment.pair)),
         }
         result
     }

@@ -59,12 +59,12 @@ impl Core {
         let pair = segment.pair;
         let to = EthernetFrame::new_checked(&*frame).map(|frame| frame.dst_addr());
         let (Some(known), Some(said), Ok(to)) = (self.pairs.get_mut(&pair), segment.acknowledgement, to) else {
-            return self.wire.send(frame);
+            return self.wire.send(frame, pair);
         };
         let Some(block) = segment.block else {
             // Nothing is missing any more, which says more than what may have waited.
             known.told = None;
-            return self.wire.send(frame);
+            return self.wire.send(frame, pair);
         };
         let told = known.told.get_or_insert_with(|| Box::new(Told { said, to, blocks: Vec::new(), news: 0 }));
         let was_waiting = told.news > 0;
@@ -72,7 +72,7 @@ impl Core {
         if next.news > BLOCKS {
             let full = told.take(pair);
             next = told.with(said, block);
-            self.wire.send(full);
+            self.wire.send(full, pair);
         }
         next.blocks.truncate(next.news + BLOCKS);
         **told = next;
@@ -87,7 +87,7 @@ impl Core {
         for pair in std::mem::take(&mut self.answering) {
             let told = self.pairs.get_mut(&pair).and_then(|known| known.told.as_mut());
             if let Some(told) = told.filter(|told| told.news > 0) {
-                self.wire.send(told.take(pair));
+                self.wire.send(told.take(pair), pair);
             }
         }
     }

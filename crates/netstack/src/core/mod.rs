@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::config::{Config, Limits};
 use crate::guard;
 use crate::segment::{Pair, Segment};
+use crate::sequence::Secret;
 use crate::wire::{Frame, Wire};
 
 use answers::Told;
@@ -145,8 +146,8 @@ pub(crate) struct Step {
 }
 
 impl Core {
-    pub(crate) fn new(ethernet: Box<dyn Ethernet>, seed: u64, config: Config) -> Self {
-        let mut wire = Wire::new(ethernet);
+    pub(crate) fn new(ethernet: Box<dyn Ethernet>, seed: u64, secret: Secret, config: Config) -> Self {
+        let mut wire = Wire::new(ethernet, secret);
         let begun = Instant::now();
         let mut setting = InterfaceConfig::new(EthernetAddress(wire.mac()).into());
         setting.random_seed = seed;
@@ -249,7 +250,10 @@ impl Core {
         if !guard::admits(&mut frame) {
             return self.wire.discard(frame);
         }
-        let Ok(segment) = Segment::of(&frame) else { return self.wire.discard(frame) };
+        let Ok(mut segment) = Segment::of(&frame) else { return self.wire.discard(frame) };
+        if let Some(segment) = &mut segment {
+            self.wire.take_secret(&mut frame, segment);
+        }
         // What is not, smoltcp answers, and heeds no more than is done here.
         let acceptable = segment.filter(|segment| self.is_acceptable(segment));
         let is_let_in = match &segment {

@@ -257,7 +257,7 @@ impl Core {
                     (recovery.said, recovery.last, &mut recovery.opened)
             {
                 (*at, *tries) = (now, *tries + 1);
-                self.wire.send(said.frame(&[], last.from.0, pair.turned()).into());
+                self.wire.send(said.frame(&[], last.from.0, pair.turned()).into(), pair);
             }
             known.arm(pair, &mut self.alarms);
             match (is_overdue, is_closed) {
@@ -298,7 +298,7 @@ impl Core {
         let (Some(said), Some(last)) = (recovery.said, recovery.last) else { return };
         if socket.send_queue() > 0 {
             let question = Acknowledgement { sequence: recovery.acknowledged - 1, ..said };
-            self.wire.send(question.frame(&[], last.from.0, pair.turned()).into());
+            self.wire.send(question.frame(&[], last.from.0, pair.turned()).into(), pair);
         }
     }
 }
