@@ -21,7 +21,7 @@ use super::fault::Fault;
 use super::limits::Refusal;
 use super::table::Seat;
 use super::two::PREFACE;
-use super::{HTTP2, Handler, Service, Transport, limited_client, one, two};
+use super::{HTTP2, Handler, Service, Shared, Transport, limited_client, one, two};
 use crate::counters::count;
 use crate::proxy::{Proxied, ProxyError};
 use crate::tls::{ACME_TLS, Facts, FirstByte};
@@ -36,6 +36,8 @@ const LINGER_BUFFER: usize = 8 * 1024;
 const LOOK_AHEAD: usize = 1024;
 /// How long a refused newcomer may take to receive the refusal.
 const TURN_AWAY: Duration = Duration::from_secs(1);
+/// How many refused newcomers may be receiving the refusal at once.
+pub(super) const TURNED_AWAY: usize = 64;
 /// A fatal alert, `internal_error` (RFC 8446 section 6): all that can be said in TLS before a handshake.
 const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 80];
 
@@ -70,8 +72,7 @@ impl<H: Handler> Connection<H> {
         if let Some(client) = said.client {
             self.peer = Peer::Ip(client);
             if !self.seat.count_for(limited_client(&shared.limits.exempt, self.peer)) {
-                shared.refuse(self.peer, Refusal::Full);
-                turn_away(flow, &self.transport, shared.limits.refusal(Refusal::Full));
+                turn_away(flow, self.peer, &self.transport, &shared);
                 return;
             }
         }
@@ -187,13 +188,19 @@ async fn shake_hands<F: Flow>(
     }
 }
 
-/// Answers a newcomer for whom there is no place. Costs a task for a second at most.
-pub(super) fn turn_away<F: Flow>(flow: F, transport: &Transport, answer: Bytes) {
+/// Answers a newcomer for whom there is no place, which costs a task and a flow for a second at most; where [`TURNED_AWAY`] are being
+/// answered already, it is closed without a word.
+pub(super) fn turn_away<F: Flow>(flow: F, peer: Peer, transport: &Transport, shared: &Shared) {
+    shared.refuse(peer, Refusal::Full);
+    let Ok(permit) = Arc::clone(&shared.turning_away).try_acquire_owned() else { return };
     let answer = match transport {
-        Transport::Plain { .. } => answer,
+        Transport::Plain { .. } => shared.limits.refusal(Refusal::Full),
         Transport::Tls(_) => Bytes::from_static(ALERT),
     };
-    tokio::spawn(timeout(TURN_AWAY, close(flow, Some(answer), true)));
+    tokio::spawn(async move {
+        let _ = timeout(TURN_AWAY, close(flow, Some(answer), true)).await;
+        drop(permit);
+    });
 }
 
 /// Sends what is left to say and closes. With `linger`, reads on for a while: a close while bytes are arriving resets

@@ -3,7 +3,8 @@
 //!
 //! What a stranger can make the service hold is bounded: connections in all and for each client, bytes and lines of a
 //! head, the time a head may take, and the pace of bodies both ways. When all connections are taken, the one that has
-//! kept the service waiting longest is closed for the newcomer; where none waits, the newcomer is refused at once.
+//! kept the service waiting longest is closed for the newcomer; where none waits, the newcomer is refused at once,
+//! and told so as long as few are being told.
 
 mod ahead;
 mod body;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use device::{Listener, Peer};
 use http::{HeaderValue, Request, Response};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as Tower;
 
@@ -101,6 +103,8 @@ struct Shared {
     table: Table,
     counters: Arc<Counters>,
     faults: Faults,
+    /// How many newcomers may still be told that there is no place for them.
+    turning_away: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -121,7 +125,8 @@ impl<H: Handler> Service<H> {
     /// A service of `handler` under `limits`: HTTP/1.1, not encrypted.
     pub fn new(handler: H, limits: Limits) -> Self {
         let table = Table::new(limits.connections, limits.connections_per_client);
-        let shared = Shared { limits, table, counters: Arc::default(), faults: Faults::default() };
+        let turning_away = Arc::new(Semaphore::new(connection::TURNED_AWAY));
+        let shared = Shared { limits, table, counters: Arc::default(), faults: Faults::default(), turning_away };
         let proxies = Arc::default();
         let transport = Transport::Plain { http2: false };
         Self { handler, transport, proxies, elsewhere: None, shared: Arc::new(shared) }
@@ -248,10 +253,7 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer)
                 false => drop(tokio::spawn(connection.run(flow, None))),
             }
         }
-        None => {
-            shared.refuse(peer, Refusal::Full);
-            connection::turn_away(flow, &service.transport, shared.limits.refusal(Refusal::Full));
-        }
+        None => connection::turn_away(flow, peer, &service.transport, shared),
     }
 }
 

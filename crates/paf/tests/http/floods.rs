@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::frames::{
     ACK, CALM, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frames, HEADERS, NO_WINDOW, PING, PRIORITY,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, field, head,
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, head,
 };
 use crate::world::{World, settle};
 
@@ -59,13 +59,63 @@ async fn is_cut(name: &str, counted: fn(Snapshot) -> u64, frames: impl FnMut(u32
 async fn rapid_resets() {
     is_cut(
         "resets",
-        |seen| seen.flood_resets + seen.http2_errors,
+        |seen| seen.flood_resets,
         |n| {
             let stream = 2 * n + 1;
             vec![
                 (HEADERS, END_HEADERS | END_STREAM, stream, head("/work", false)),
                 (RST_STREAM, 0, stream, CANCEL.to_vec()),
             ]
+        },
+    )
+    .await;
+}
+
+/// A browser that leaves a page takes back all that it asked for, and the connection goes on.
+#[tokio::test(start_paused = true)]
+async fn as_many_resets_as_may_come_at_once_harm_nobody() {
+    let world = World::with_http2(Limits::default());
+    let mut client = Frames::connect(&world, &[]).await;
+    client.ask(1, "/echo", true).await;
+    // All in one piece, so that no request is looked at before it is taken back.
+    let mut taken_back = Vec::new();
+    let most = 10 * Http2Limits::default().resets;
+    for n in 1..=most {
+        taken_back.extend(frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &head("/work", false)));
+        taken_back.extend(frame(RST_STREAM, 0, 2 * n + 1, &CANCEL));
+    }
+    assert!(client.send_raw(&taken_back).await);
+    settle().await;
+    client.send(DATA, END_STREAM, 1, b"whole").await;
+    assert_eq!(client.until(DATA, 1).await.expect("an answer").data, b"whole");
+    let seen = world.counters();
+    assert_eq!((seen.open, seen.flood_resets, seen.http2_errors), (1, 0, 0));
+    drop(client);
+    world.end().await;
+}
+
+/// Streams that the service has to reset by the client's fault count as those that the client resets ("MadeYouReset", CVE-2025-8671).
+#[tokio::test(start_paused = true)]
+async fn resets_that_the_client_provokes() {
+    is_cut(
+        "provoked",
+        |seen| seen.flood_resets,
+        |n| {
+            let stream = 2 * n + 1;
+            vec![
+                (HEADERS, END_HEADERS | END_STREAM, stream, head("/work", false)),
+                (WINDOW_UPDATE, 0, stream, vec![0x7f, 0xff, 0xff, 0xff]),
+            ]
+        },
+    )
+    .await;
+    is_cut(
+        "malformed",
+        |seen| seen.flood_resets,
+        |n| {
+            let stream = 2 * n + 1;
+            let block = [head("/", false), field("connection", "close")].concat();
+            vec![(HEADERS, END_HEADERS | END_STREAM, stream, block)]
         },
     )
     .await;

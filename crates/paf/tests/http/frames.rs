@@ -50,11 +50,12 @@ impl Frames {
 
     /// Sends a frame; `false` once nobody takes it.
     pub(crate) async fn send(&mut self, kind: u8, flags: u8, stream: u32, data: &[u8]) -> bool {
-        let mut frame = u32::try_from(data.len()).unwrap().to_be_bytes()[1..].to_vec();
-        frame.extend([kind, flags]);
-        frame.extend(stream.to_be_bytes());
-        frame.extend(data);
-        self.0.flow.write_all(&frame).await.is_ok()
+        self.send_raw(&frame(kind, flags, stream, data)).await
+    }
+
+    /// Sends bytes as they are; `false` once nobody takes them.
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) -> bool {
+        self.0.flow.write_all(bytes).await.is_ok()
     }
 
     /// Asks for `path`, with or without a body to come.
@@ -96,6 +97,15 @@ impl Frames {
         }
         last
     }
+}
+
+/// A frame's bytes.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, data: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(data.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(data);
+    frame
 }
 
 /// A request's header block in HPACK (RFC 7541), by the static table and literals.

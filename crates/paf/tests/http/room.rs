@@ -53,6 +53,30 @@ async fn where_all_are_at_work_a_newcomer_is_refused_at_once() {
     world.end().await;
 }
 
+/// To be told no costs a descriptor and memory for a second: a crowd that is refused must not cost more than one that is let in.
+#[tokio::test(start_paused = true)]
+async fn of_a_crowd_that_is_refused_some_are_told() {
+    let world = World::new(limits(1, 0));
+    let mut busy = world.connect();
+    busy.send("GET /work HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    settle().await;
+    for _ in 0..2 {
+        let crowd: Vec<Client> = (0..500).map(|_| world.connect()).collect();
+        settle().await;
+        let mut told = 0;
+        for mut client in crowd {
+            let said = client.rest().await;
+            assert!(said.is_empty() || said.starts_with("HTTP/1.1 503 "), "{said}");
+            told += usize::from(!said.is_empty());
+        }
+        assert_eq!(told, 64);
+        sleep(2 * SECOND).await;
+    }
+    assert_eq!(world.counters().refused, 1000);
+    assert!(busy.rest().await.starts_with("HTTP/1.1 200 "));
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn bodies_of_a_byte_a_second_cannot_keep_others_out() {
     let world = World::new(limits(8, 0));

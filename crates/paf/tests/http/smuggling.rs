@@ -57,3 +57,20 @@ async fn chunks_that_are_none_break_the_connection() {
         world.end().await;
     }
 }
+
+/// One reader ends a trailer at an empty line that ends in a bare LF, and takes what follows for a request; another reads on.
+#[tokio::test(start_paused = true)]
+async fn a_bare_line_feed_in_a_trailer_breaks_the_connection() {
+    for trailer in ["v: \nw: x\r\n\r\n", "v: w\n\n", "\n", "v: w\r\n\n", "\nv: w\r\n\r\n"] {
+        for path in ["/echo", "/refuse"] {
+            let world = World::new(Limits::default());
+            let mut client = world.connect();
+            let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n");
+            let _ = client.try_send(&format!("{head}{trailer}{SMUGGLED}{SMUGGLED}")).await;
+            let said = client.rest().await;
+            assert!(said.matches("HTTP/1.1 ").count() <= 1 && !said.contains("Local"), "{path} {trailer:?}: {said}");
+            assert!(!said.contains("HTTP/1.1 200"), "{path} {trailer:?}: {said}");
+            world.end().await;
+        }
+    }
+}

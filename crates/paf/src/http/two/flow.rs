@@ -39,17 +39,41 @@ impl<F: AsyncWrite + Unpin> Framed<F> {
         Self { flow, peer, shared, meter, refusals: Refusals::default(), inward, outward }
     }
 
-    fn went(&mut self, sent: &[u8]) {
+    /// Looks at what goes out.
+    fn went(&mut self, sent: &[u8]) -> Result<(), Flood> {
+        let mut flood = None;
         let Self { peer, shared, meter, refusals, outward, .. } = self;
         shared.counters.sent.fetch_add(sent.len() as u64, Relaxed);
         meter.went(sent.len());
-        outward.feed(sent, |head| match refusals.went(head) {
-            Some(Own::Malformed) => shared.refuse(*peer, Refusal::Malformed),
-            Some(Own::HeadTooLarge) => shared.refuse(*peer, Refusal::HeadTooLarge),
-            Some(Own::Stream) => count(&shared.counters.refused_streams),
-            Some(Own::Window) => count(&shared.counters.overrun_windows),
-            None => {}
+        outward.feed(sent, |head| {
+            flood = flood.or(meter.reset(head, Instant::now).err());
+            match refusals.went(head) {
+                Some(Own::Malformed) => shared.refuse(*peer, Refusal::Malformed),
+                Some(Own::HeadTooLarge) => shared.refuse(*peer, Refusal::HeadTooLarge),
+                Some(Own::Stream) => count(&shared.counters.refused_streams),
+                Some(Own::Window) => count(&shared.counters.overrun_windows),
+                None => {}
+            }
         });
+        flood.map_or(Ok(()), Err)
+    }
+
+    /// Counts a flood, and tells the client where that can be done at once: who floods gets no more effort than this.
+    fn end(&mut self, cx: &mut Context<'_>, flood: Flood) -> io::Error {
+        let counters = &self.shared.counters;
+        count(match flood {
+            Flood::Resets => &counters.flood_resets,
+            Flood::Pings => &counters.flood_pings,
+            Flood::Settings => &counters.flood_settings,
+            Flood::Others => &counters.flood_others,
+        });
+        if self.outward.is_between() {
+            let farewell = self.farewell(flood);
+            if let Poll::Ready(Ok(_)) = Pin::new(&mut self.flow).poll_write(cx, &farewell) {
+                let _ = self.flow.poll_flush_all(cx);
+            }
+        }
+        io::Error::other("the client floods the connection")
     }
 
     /// GOAWAY with the reason (RFC 9113 section 6.8).
@@ -71,8 +95,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.flow).poll_read(cx, buf))?;
         let came = &buf.filled()[before..];
-        let counters = &this.shared.counters;
-        counters.received.fetch_add(came.len() as u64, Relaxed);
+        this.shared.counters.received.fetch_add(came.len() as u64, Relaxed);
         let mut flood = None;
         let mut now = None;
         let Self { inward, meter, refusals, .. } = this;
@@ -83,29 +106,20 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
             let now = *now.get_or_insert_with(Instant::now);
             flood = flood.or(meter.came(head, now).err());
         });
-        let Some(flood) = flood else { return Poll::Ready(Ok(())) };
-        count(match flood {
-            Flood::Resets => &counters.flood_resets,
-            Flood::Pings => &counters.flood_pings,
-            Flood::Settings => &counters.flood_settings,
-            Flood::Others => &counters.flood_others,
-        });
-        // Said where it can be said at once: who floods gets no more effort than this.
-        if this.outward.is_between() {
-            let farewell = this.farewell(flood);
-            if let Poll::Ready(Ok(_)) = Pin::new(&mut this.flow).poll_write(cx, &farewell) {
-                let _ = this.flow.poll_flush_all(cx);
-            }
+        match flood {
+            Some(flood) => Poll::Ready(Err(this.end(cx, flood))),
+            None => Poll::Ready(Ok(())),
         }
-        Poll::Ready(Err(io::Error::other("the client floods the connection")))
     }
 }
 
 impl<F: AsyncWrite + Unpin> AsyncWrite for Framed<F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let sent = ready!(Pin::new(&mut self.flow).poll_write(cx, data))?;
-        self.went(&data[..sent]);
-        Poll::Ready(Ok(sent))
+        match self.went(&data[..sent]) {
+            Ok(()) => Poll::Ready(Ok(sent)),
+            Err(flood) => Poll::Ready(Err(self.end(cx, flood))),
+        }
     }
 
     fn poll_write_vectored(
@@ -115,12 +129,16 @@ impl<F: AsyncWrite + Unpin> AsyncWrite for Framed<F> {
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(Pin::new(&mut self.flow).poll_write_vectored(cx, data))?;
         let mut left = sent;
+        let mut flood = None;
         for piece in data {
             let taken = left.min(piece.len());
-            self.went(&piece[..taken]);
+            flood = flood.or(self.went(&piece[..taken]).err());
             left -= taken;
         }
-        Poll::Ready(Ok(sent))
+        match flood {
+            None => Poll::Ready(Ok(sent)),
+            Some(flood) => Poll::Ready(Err(self.end(cx, flood))),
+        }
     }
 
     flush_and_shut_down!();

@@ -26,9 +26,12 @@ const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 /// On SETTINGS and PING.
 const ACK: u8 = 1;
-/// The error codes (RFC 9113 section 7) of a stream that is not HTTP, of a window that was overrun, and of a stream too many.
+/// The error codes (RFC 9113 section 7) of a stream that is not HTTP, of a window that was overrun or widened too far, of frames on a
+/// stream that is over, of one of a wrong length, and of a stream too many.
 const PROTOCOL_ERROR: u32 = 1;
 const FLOW_CONTROL_ERROR: u32 = 3;
+const STREAM_CLOSED: u32 = 5;
+const FRAME_SIZE_ERROR: u32 = 6;
 const REFUSED_STREAM: u32 = 7;
 /// The longest block of fields that is `:status` and nothing else, literal.
 const STATUS_ALONE: u32 = 5;
@@ -122,7 +125,7 @@ pub(super) enum Own {
     HeadTooLarge,
     /// A stream more than may be open.
     Stream,
-    /// More than the window of a stream or of the connection allowed.
+    /// More than the window of a stream or of the connection allowed, or a window of more than 2^31 - 1 bytes.
     Window,
 }
 
@@ -242,6 +245,14 @@ impl Meter {
             _ => (&mut self.others, Flood::Others),
         };
         if bucket.take(now) { Ok(()) } else { Err(flood) }
+    }
+
+    /// A frame goes out. A stream that is reset by the client's fault counts as one that it resets: its handler was started for
+    /// nothing all the same.
+    pub(super) fn reset(&mut self, head: Head, now: impl FnOnce() -> Instant) -> Result<(), Flood> {
+        let is_provoked = head.kind == RST_STREAM
+            && matches!(head.code, PROTOCOL_ERROR | FLOW_CONTROL_ERROR | STREAM_CLOSED | FRAME_SIZE_ERROR);
+        if !is_provoked || self.resets.take(now()) { Ok(()) } else { Err(Flood::Resets) }
     }
 
     /// Bytes went out; the client will want to widen its windows.

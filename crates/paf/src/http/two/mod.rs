@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep_until};
 
 use super::body::{Answer, Body};
+use super::bucket::BURST;
 use super::exchange::{Answering, Caller, Watch};
 use super::fault::Fault;
 use super::state::{Order, Overdue, State};
@@ -45,11 +46,15 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let executor = Executor::default();
     let mut streams = Streams::new(executor.clone());
     let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
+    let resets = usize::try_from(limits.http2.resets.saturating_mul(BURST + 1)).unwrap_or(usize::MAX);
     let http = http2::Builder::new(executor)
         .max_concurrent_streams(limits.http2.streams)
         .initial_stream_window_size(limits.http2.stream_window)
         .initial_connection_window_size(limits.http2.connection_window)
         .max_send_buf_size(limits.http2.send_buffer)
+        // What comes too often is told by its frames; h2's own bounds, which nobody counts, only have to hold no earlier.
+        .max_pending_accept_reset_streams(resets)
+        .max_local_error_reset_streams(resets)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(flow), service);
     let mut http = pin!(http);
