@@ -425,6 +425,32 @@ fn needs_qemu_a_console_that_nobody_reads_stops_no_machine() {
     }
 }
 
+/// A serial line of a pipe that is full: each byte would wait for ever.
+#[test]
+fn needs_qemu_a_serial_line_that_nobody_reads_stops_no_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("line");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let line = ["-chardev", &format!("socket,id=c,path={}", path.display()), "-serial", "chardev:c"].map(String::from);
+    let (_, status) = run(MICROVM, "max", "32M", "trial", "much", &line);
+    assert_eq!(status, 0);
+    let mut said = Vec::new();
+    let (mut stream, _) = listener.accept().expect("QEMU");
+    stream.read_to_end(&mut said).expect("what was said");
+    let said = String::from_utf8_lossy(&said).replace('\r', "");
+    assert!(!said.is_empty() && said.len() < much().len() && much().starts_with(&said), "{said}");
+}
+
+#[test]
+fn needs_qemu_a_pci_device_that_cannot_be_used_is_told() {
+    for (machine, form) in [("q35", "vectors=0"), ("pc", "disable-modern=on")] {
+        let more = ["-device", &format!("virtio-rng-pci,{form}")].map(String::from);
+        let (said, status) = boot_with(machine, "max", "32M", "hello", "", &more);
+        assert!(said.contains("is left out: it is not of the standard with MSI-X"), "{machine}, {form}: {said}");
+        assert_eq!(status, 0, "{machine}, {form}: {said}");
+    }
+}
+
 #[test]
 fn needs_qemu_too_little_memory_is_told() {
     let (said, status) = boot(MICROVM, "max", "4M", "trial", "large");

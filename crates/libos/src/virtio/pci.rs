@@ -65,6 +65,12 @@ pub(crate) fn scan(space: &dyn ConfigSpace) -> Vec<Function> {
     found
 }
 
+/// Whether a function is a virtio device, of the standard or of before it.
+pub(crate) fn is_virtio(space: &dyn ConfigSpace, function: Function) -> bool {
+    let id = space.read(function, 0);
+    id as u16 == VENDOR && matches!(id >> 16, 0x1000..=0x107f)
+}
+
 /// A part of a base address register's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Area {
@@ -96,14 +102,13 @@ pub(crate) struct Places {
 impl Places {
     /// Reads the capabilities of a function; `None` where it is no virtio device of the standard with MSI-X.
     pub(crate) fn find(space: &dyn ConfigSpace, function: Function) -> Option<Self> {
-        let id = space.read(function, 0);
-        let (vendor, device) = (id as u16, (id >> 16) as u16);
-        let kind = match device {
-            _ if vendor != VENDOR => return None,
+        if !is_virtio(space, function) {
+            return None;
+        }
+        let kind = match (space.read(function, 0) >> 16) as u16 {
             // Devices that also know the form of before the standard say their kind elsewhere.
-            0x1000..=0x103f => space.read(function, SUBSYSTEM) >> 16,
-            0x1040..=0x107f => u32::from(device - 0x1040),
-            _ => return None,
+            device @ 0x1040.. => u32::from(device - 0x1040),
+            _ => space.read(function, SUBSYSTEM) >> 16,
         };
         let (mut common, mut notify, mut own, mut table) = (None, None, None, None);
         let mut at = space.read(function, CAPABILITIES) as u8 & !3;

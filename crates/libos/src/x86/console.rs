@@ -1,5 +1,7 @@
 //! Where the machine's words go: to its virtio console, or to the serial line where it has none, or none yet, or one that fails.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use super::{PC, cpu};
 use crate::kernel::single::Single;
 use crate::machine::{Machine as _, Nanos};
@@ -85,21 +87,30 @@ impl Words {
     }
 }
 
-/// Writes to the first serial line; where there is none, nobody listens.
+/// How often a serial line is asked whether it is free.
+const POLLS: usize = 100_000;
+
+/// Writes to the first serial line; where there is none, nobody listens. One that takes nothing for long loses words until it takes some
+/// again, which is told there: to wait for each of them would stop everything else.
 fn serial(text: &[u8]) {
-    for byte in text {
-        // SAFETY: the ports of the serial line.
-        unsafe {
-            // A line that never becomes free is not waited for for long.
-            for _ in 0..100_000 {
-                if cpu::read_port(0x3fd) & 0x20 != 0 {
-                    break;
-                }
-            }
-            if *byte == b'\n' {
-                cpu::write_port(0x3f8, b'\r');
-            }
-            cpu::write_port(0x3f8, *byte);
+    static LOST: AtomicBool = AtomicBool::new(false);
+    // SAFETY: the ports of the serial line.
+    let free = || unsafe { cpu::read_port(0x3fd) & 0x20 != 0 };
+    let put = |byte: u8| {
+        let polls = if LOST.load(Ordering::Relaxed) { 1 } else { POLLS };
+        let free = (0..polls).any(|_| free());
+        LOST.store(!free, Ordering::Relaxed);
+        if free {
+            // SAFETY: as above.
+            unsafe { cpu::write_port(0x3f8, byte) };
+        }
+        free
+    };
+    let lost = LOST.load(Ordering::Relaxed);
+    let note: &[u8] = if lost { b"\nlibos: words were lost here\n" } else { b"" };
+    for byte in note.iter().chain(text) {
+        if !(*byte != b'\n' || put(b'\r')) || !put(*byte) {
+            return;
         }
     }
 }

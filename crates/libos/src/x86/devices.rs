@@ -59,6 +59,9 @@ pub(super) fn discover(line: &str, ram: &[Range<usize>]) {
         for function in pci::scan(&Ports) {
             if let Some(places) = Places::find(&Ports, function) {
                 start_pci(function, &places, &free);
+            } else if pci::is_virtio(&Ports, function) {
+                let why = "it is not of the standard with MSI-X, or was given no place";
+                say(format_args!("libos: the virtio device of PCI function {:#x} is left out: {why}", function.0));
             }
         }
     }
