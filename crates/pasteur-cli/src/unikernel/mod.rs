@@ -6,6 +6,7 @@ mod ends;
 mod guard;
 mod inspect;
 mod options;
+mod out;
 mod plan;
 mod probe;
 mod qemu;

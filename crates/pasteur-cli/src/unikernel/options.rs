@@ -31,7 +31,7 @@ pub(crate) struct RunArgs {
     #[arg(short, long = "disk", value_name = "[NAME=]FILE")]
     pub(super) disks: Vec<Named<PathBuf>>,
     /// How large a disk is that is made
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = disk_size)]
     pub(super) disk_size: u64,
     /// What a network card is connected to: QEMU's own network, or a TAP device [default: user]
     #[arg(short, long = "net", value_name = "[NAME=]user|tap=DEVICE")]
@@ -62,6 +62,13 @@ pub(crate) struct RunArgs {
     /// The unikernel's own options
     #[arg(last = true, value_name = "OPTION")]
     pub(super) options: Vec<String>,
+}
+
+fn disk_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a disk of nothing holds nothing".into()),
+        size => Ok(size),
+    }
 }
 
 /// QEMU's machines.

@@ -9,16 +9,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long is waited between questions, first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// How long is asked at all: what is silent for so long serves something else.
-const LONGEST: Duration = Duration::from_secs(180);
+pub(super) const LONGEST: Duration = Duration::from_secs(180);
 
-/// Waits until something answers at a published port: by HTTP, or by TLS's refusal of what is not TLS.
-pub(super) fn wait(place: SocketAddrV4) -> bool {
+/// How an alert of TLS begins (RFC 8446, 5.1).
+const ALERT: u8 = 21;
+
+/// Waits until something answers at a published port, and gives the scheme: it answers by HTTP, or by TLS's refusal of what is not TLS.
+/// `None` where nothing does in [`LONGEST`].
+pub(super) fn wait(place: SocketAddrV4) -> Option<&'static str> {
     let (start, mut pause) = (Instant::now(), PAUSES.0);
     loop {
         match answers(reachable(place)) {
-            true => return true,
-            false if start.elapsed() > LONGEST => return false,
-            false => std::thread::sleep(pause),
+            Some(ALERT) => return Some("https"),
+            Some(_) => return Some("http"),
+            None if start.elapsed() > LONGEST => return None,
+            None => std::thread::sleep(pause),
         }
         pause = (pause * 5 / 4).min(PAUSES.1);
     }
@@ -29,14 +34,16 @@ pub(super) fn reachable(place: SocketAddrV4) -> SocketAddrV4 {
     if place.ip().is_unspecified() { SocketAddrV4::new(Ipv4Addr::LOCALHOST, place.port()) } else { place }
 }
 
-fn answers(place: SocketAddrV4) -> bool {
+/// The first byte of an answer.
+fn answers(place: SocketAddrV4) -> Option<u8> {
     let ask = || {
         let mut flow = TcpStream::connect_timeout(&place.into(), PATIENCE)?;
         flow.set_read_timeout(Some(PATIENCE))?;
         flow.write_all(b"GET / HTTP/1.0\r\nhost: unikernel\r\n\r\n")?;
-        flow.read(&mut [0; 1])
+        let mut first = [0; 1];
+        flow.read_exact(&mut first).map(|()| first[0])
     };
-    ask().is_ok_and(|size| size > 0)
+    ask().ok()
 }
 
 #[cfg(test)]
@@ -53,11 +60,13 @@ mod tests {
             drop(listener.accept().unwrap());
             let (mut flow, _) = listener.accept().unwrap();
             flow.write_all(b"H").unwrap();
+            let (mut flow, _) = listener.accept().unwrap();
+            flow.write_all(&[ALERT]).unwrap();
         });
-        assert!(!answers(place));
-        assert!(wait(place));
+        assert_eq!(answers(place), None);
+        assert_eq!([wait(place), wait(place)], [Some("http"), Some("https")]);
         server.join().unwrap();
-        assert!(!answers(place), "nobody is there any more");
+        assert_eq!(answers(place), None, "nobody is there any more");
         assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
     }
 }

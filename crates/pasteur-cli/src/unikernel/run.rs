@@ -1,9 +1,9 @@
 //! `pasteur unikernel run`: an image on one of QEMU's machines, from its manifest to its end.
 
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddrV4;
-
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -13,6 +13,7 @@ use device::manifest::Kind;
 
 use super::calls::Calls;
 use super::options::{Accelerator, Named, Net, Publish, RunArgs};
+use super::out::Words;
 use super::plan::{self, Plan};
 use super::qmp::{self, Said};
 use super::{config, ends, guard, inspect, probe, qemu, trial};
@@ -32,8 +33,10 @@ enum Event {
     Silent,
     /// A signal asks for the end.
     Signal(&'static str),
-    /// The unikernel answers.
-    Answers,
+    /// The unikernel answers, by this scheme.
+    Answers(&'static str),
+    /// It did not for long.
+    Unanswered,
 }
 
 /// Runs the machine until it ends, or a signal asks for its end.
@@ -52,17 +55,23 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             let Some(device) = image.manifest.devices().iter().find(named) else {
                 return Err(wrong(format!("it declares no disk {}, by which a certificate would go", plan::CONFIG)));
             };
-            let file = config::disk(certificate, key)?;
-            disks.push(Named { name: Some(device.name), value: file.path().to_owned() });
-            Some(file)
+            Some((device.name, config::image(certificate, key)?))
         }
         _ => None,
     };
+    // From here on there are files that go at the end, also where a signal asks for that; what waited for others is done.
+    let (events, happened) = channel();
+    signals(events.clone()).map_err(|error| Failure::local("cannot wait for", "signals", error))?;
+    let secrets = match secrets {
+        Some((name, bytes)) => {
+            let file = config::disk(&bytes)?;
+            disks.push(Named { name: Some(name), value: file.path().to_owned() });
+            Some(file)
+        }
+        None => None,
+    };
     let plan = plan::plan(&image.manifest, &disks, &args.nets).map_err(wrong)?;
     let publish = published(args, &plan).map_err(wrong)?;
-    for disk in &plan.disks {
-        prepare(disk, args.disk_size)?;
-    }
     let kvm = accelerate(args)?;
     let settings = qemu::Settings {
         image: &args.image,
@@ -74,25 +83,25 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     };
     let mut command = guard::command(&args.qemu);
     command.args(qemu::arguments(&settings, kvm).map_err(wrong)?);
-    let (events, happened) = channel();
-    signals(events.clone()).map_err(|error| Failure::local("cannot wait for", "signals", error))?;
+    let mut made = Made(Vec::new());
+    for disk in &plan.disks {
+        made.0.extend(prepare(disk, args.disk_size)?);
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| Failure::local("cannot run", &args.qemu, error))?;
-    let mut machine = Machine::new(child, events.clone(), Calls::new(args.image.clone()))?;
-    machine.begin(&happened)?;
+    let words = Words::to(io::stdout());
+    let mut machine = Machine::new(child, events.clone(), Calls::new(args.image.clone()), words.clone())?;
+    machine.begin(&happened, made)?;
     // QEMU has it open.
     drop(secrets);
-    let first = publish.first().map(|publish| publish.here);
-    if let Some(place) = first {
+    let place = announced(&publish, &plan);
+    if let Some(place) = place {
         thread::spawn(move || {
-            if probe::wait(place) {
-                // Nobody may be there any more.
-                let _ = events.send(Event::Answers);
-            }
+            // Nobody may be there any more.
+            let _ = events.send(probe::wait(place).map_or(Event::Unanswered, Event::Answers));
         });
     }
-    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
-    machine.attend(&happened, || announce(scheme, first))
+    machine.attend(&happened, place.map(probe::reachable))
 }
 
 /// The ports that are published: those that were told, or one by default where there is a network for it.
@@ -109,11 +118,31 @@ fn published(args: &RunArgs, plan: &Plan) -> Result<Vec<Publish>, String> {
     }
 }
 
+/// The port that is asked and told of: with a disk by which a certificate goes that of TLS, and else the first.
+fn announced(publish: &[Publish], plan: &Plan) -> Option<SocketAddrV4> {
+    let tls = plan.disks.iter().any(|disk| disk.name.as_str() == plan::CONFIG);
+    let chosen = publish.iter().find(|publish| tls && publish.there == 443).or(publish.first());
+    chosen.map(|publish| publish.here)
+}
+
+/// The disks that were made. They go again where the machine does not begin, since nothing was written to them.
+struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            if std::fs::remove_file(path).is_ok() {
+                eprintln!("pasteur: removed it again, since the machine did not begin: {}", path.display());
+            }
+        }
+    }
+}
+
 /// Makes a disk's file if it is missing, and says so.
-fn prepare(disk: &plan::Disk, size: u64) -> Result<(), Failure> {
+fn prepare(disk: &plan::Disk, size: u64) -> Result<Option<PathBuf>, Failure> {
     if disk.read_only {
         let found = std::fs::metadata(&disk.file);
-        return found.map(drop).map_err(|error| Failure::local("cannot read", &disk.file, error));
+        return found.map(|_| None).map_err(|error| Failure::local("cannot read", &disk.file, error));
     }
     match OpenOptions::new().write(true).create_new(true).open(&disk.file) {
         Ok(file) => {
@@ -121,9 +150,9 @@ fn prepare(disk: &plan::Disk, size: u64) -> Result<(), Failure> {
             file.set_len(size).map_err(|error| Failure::local("cannot make", &disk.file, error))?;
             let (path, size) = (disk.file.display(), crate::human::size(size));
             eprintln!("pasteur: made the disk {} of {size}: {path}", disk.name);
-            Ok(())
+            Ok(Some(disk.file.clone()))
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(Failure::local("cannot make", &disk.file, error)),
     }
 }
@@ -159,47 +188,42 @@ fn signals(events: Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("signals".into()).stack_size(256 << 10).spawn(wait).map(drop)
 }
 
-fn announce(scheme: &str, place: Option<SocketAddrV4>) {
-    if let Some(place) = place {
-        let mut out = io::stdout().lock();
-        // Nobody may be reading it; the machine runs all the same.
-        let _ = writeln!(out, "listening on {scheme}://{}", probe::reachable(place)).and_then(|()| out.flush());
-    }
-}
-
 /// QEMU, which ends with this value.
 struct Machine {
     child: Child,
     commands: ChildStdin,
     begun: Sender<()>,
     console: Option<JoinHandle<String>>,
+    words: Words,
 }
 
 impl Machine {
-    fn new(mut child: Child, events: Sender<Event>, calls: Calls) -> Result<Self, Failure> {
+    fn new(mut child: Child, events: Sender<Event>, calls: Calls, words: Words) -> Result<Self, Failure> {
         let (Some(commands), Some(said), Some(console)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Failure::Usage("QEMU has no standard streams".into()));
         };
         let (begun, begins) = channel();
-        let console = thread::spawn(move || forward(console, &begins, calls));
+        let out = words.clone();
+        let console = thread::spawn(move || forward(console, &begins, calls, &out));
         thread::spawn(move || {
             // Where nobody listens any more, QEMU's words are read all the same: it must not wait for that.
             qmp::read(said, |said| drop(events.send(Event::Said(said))));
             let _ = events.send(Event::Silent);
         });
-        Ok(Self { child, commands, begun, console: Some(console) })
+        Ok(Self { child, commands, begun, console: Some(console), words })
     }
 
-    /// Lets the machine go, once QEMU has everything that it needs.
-    fn begin(&mut self, happened: &Receiver<Event>) -> Result<(), Failure> {
+    /// Lets the machine go, once QEMU has everything that it needs; from then on the disks stay that were made.
+    fn begin(&mut self, happened: &Receiver<Event>, mut made: Made) -> Result<(), Failure> {
         let mut ready = false;
         loop {
             match happened.recv() {
                 Ok(Event::Said(Said::Greeting)) => self.tell("qmp_capabilities"),
                 Ok(Event::Said(Said::Done)) if !ready => {
                     ready = true;
+                    made.0.clear();
                     // What follows is the console's.
                     let _ = self.begun.send(());
                     self.tell("cont");
@@ -211,17 +235,17 @@ impl Machine {
                     // It ends; the machine may have ended before QEMU's answer.
                     let status = self.wait()?;
                     if let Some(status) = ends::status(status).filter(|_| ready) {
-                        return self.ended(status);
+                        return self.ended(status, happened);
                     }
                     return Err(Failure::Qemu(self.said(status)));
                 }
-                Ok(Event::Said(_) | Event::Answers) => {}
+                Ok(Event::Said(_) | Event::Answers(_) | Event::Unanswered) => {}
             }
         }
     }
 
     /// Waits for the machine's end, and asks for it where a signal does.
-    fn attend(&mut self, happened: &Receiver<Event>, answers: impl Fn()) -> Result<(), Failure> {
+    fn attend(&mut self, happened: &Receiver<Event>, place: Option<SocketAddrV4>) -> Result<(), Failure> {
         let mut asked = None;
         loop {
             let event = match asked {
@@ -229,7 +253,17 @@ impl Machine {
                 Some(_) => happened.recv_timeout(PATIENCE),
             };
             match event {
-                Ok(Event::Answers) => answers(),
+                Ok(Event::Answers(scheme)) => {
+                    let place = place.map(|place| format!("listening on {scheme}://{place}\n"));
+                    self.words.say(place.unwrap_or_default().as_bytes());
+                }
+                Ok(Event::Unanswered) => {
+                    let place = place.map(|place| format!("at {place} ")).unwrap_or_default();
+                    let longest = probe::LONGEST.as_secs();
+                    eprintln!(
+                        "pasteur: nothing answered {place}within {longest} s by HTTP or TLS; the machine runs on"
+                    );
+                }
                 Ok(Event::Signal(signal)) if asked.is_none() => {
                     asked = Some(Ok(signal));
                     self.tell("quit");
@@ -247,20 +281,20 @@ impl Machine {
             }
         }
         let status = self.wait()?;
-        self.drain();
+        self.drain(happened);
         match (asked, ends::status(status)) {
             (Some(Ok(signal)), _) => {
                 eprintln!("pasteur: the machine was turned off ({signal})");
                 Ok(())
             }
             (Some(Err(failure)), _) => Err(failure),
-            (None, Some(status)) => self.ended(status),
+            (None, Some(status)) => self.ended(status, happened),
             (None, None) => Err(Failure::Qemu(ends::silent(status))),
         }
     }
 
-    fn ended(&mut self, status: u8) -> Result<(), Failure> {
-        self.drain();
+    fn ended(&mut self, status: u8, happened: &Receiver<Event>) -> Result<(), Failure> {
+        self.drain(happened);
         match ends::words(status) {
             None => Ok(()),
             Some(words) => Err(Failure::Machine { status, words }),
@@ -276,14 +310,23 @@ impl Machine {
         self.child.wait().map_err(|error| Failure::local("cannot wait for", "QEMU", error))
     }
 
-    /// Waits until the console's last words are printed, and gives those that were said before it began.
-    fn drain(&mut self) -> String {
+    /// Waits until the console's last words are printed, as long as somebody reads them, and no signal comes.
+    fn drain(&mut self, happened: &Receiver<Event>) {
+        self.console();
+        let lost = self.words.drain(|| happened.try_iter().any(|event| matches!(event, Event::Signal(_))));
+        if lost > 0 {
+            eprintln!("pasteur: nobody read the last {lost} bytes of the console");
+        }
+    }
+
+    /// Waits until the console ends, as it does with QEMU, and gives what was said before the machine began.
+    fn console(&mut self) -> String {
         self.console.take().and_then(|console| console.join().ok()).unwrap_or_default()
     }
 
     /// Why QEMU did not start.
     fn said(&mut self, status: ExitStatus) -> String {
-        let said = self.drain();
+        let said = self.console();
         match said.trim() {
             "" => ends::silent(status),
             said => crate::human::printable(said, true),
@@ -301,7 +344,7 @@ impl Drop for Machine {
 
 /// Prints what comes, without the carriage returns of a serial line, and with the names of the calls that it tells; what comes before the
 /// machine begins is QEMU's own, and is kept for whom it may concern.
-fn forward(mut console: impl Read, begins: &Receiver<()>, mut calls: Calls) -> String {
+fn forward(mut console: impl Read, begins: &Receiver<()>, mut calls: Calls, words: &Words) -> String {
     let (mut piece, mut begun, mut said) = ([0; 4096], false, Vec::new());
     while let Ok(size @ 1..) = console.read(&mut piece) {
         begun = begun || begins.try_recv().is_ok();
@@ -310,9 +353,7 @@ fn forward(mut console: impl Read, begins: &Receiver<()>, mut calls: Calls) -> S
             continue;
         }
         let text: Vec<u8> = piece[..size].iter().copied().filter(|byte| *byte != b'\r').collect();
-        let mut out = io::stdout().lock();
-        // Nobody may be reading it; the machine must not wait for that.
-        let _ = out.write_all(&calls.told(&text)).and_then(|()| out.flush());
+        words.say(&calls.told(&text));
     }
     String::from_utf8_lossy(&said).into_owned()
 }
@@ -326,7 +367,8 @@ mod tests {
     #[test]
     fn the_console_is_printed_from_the_begin_on() {
         let (begun, begins) = channel();
-        let forward = |said: &[u8]| forward(said, &begins, Calls::new("image".into()));
+        let words = Words::to(io::sink());
+        let forward = |said: &[u8]| forward(said, &begins, Calls::new("image".into()), &words);
         assert_eq!(forward(b"qemu: no\n"), "qemu: no\n");
         assert_eq!(forward(&[b'x'; 100_000]).len(), MOST_SAID);
         begun.send(()).unwrap();

@@ -51,6 +51,7 @@ fn what_does_not_go_together_is_told_and_nothing_is_started() {
         (&bare, &["--tls-cert", &pem], 2, "--tls-key"),
         (&bare, &["--publish", "80"], 2, "PORT:PORT"),
         (&bare, &["--net", "bridge"], 2, "a network is user, or tap=DEVICE"),
+        (&store, &["--disk", &disk, "--disk-size", "0"], 2, "a disk of nothing holds nothing"),
         (&bare, &["--", &"x".repeat(5000)], 2, "the unikernel's options are 5000 bytes, and 4095 at most"),
         (&bare, &["--memory", "1MiB"], 2, "its program ends at 2.0 MiB, and the memory of the machine at 1.0 MiB"),
         (&path("none"), &[], 7, "none: No such file"),
@@ -61,6 +62,10 @@ fn what_does_not_go_together_is_told_and_nothing_is_started() {
         assert!(error.contains(why), "{options:?}: {error}");
         assert!(!path("disk").exists(), "{options:?}: nothing is made for what is refused");
     }
+    // A disk that was made for a machine that does not begin goes again.
+    let (ended, _, error) = run(&store, &["--disk", &disk, "--qemu", "/bin/false"]);
+    assert!(ended == 1 && error.contains("removed it again, since the machine did not begin"), "{ended}: {error}");
+    assert!(!path("disk").exists());
     let (ended, _, error) = run(&bare, &["--qemu", "/nowhere/qemu"]);
     assert_eq!((ended, error.as_str()), (1, "pasteur: QEMU: /nowhere/qemu: No such file or directory (os error 2)\n"));
 }
@@ -124,6 +129,33 @@ fn needs_qemu_a_certificate_goes_by_a_disk_that_is_gone_afterwards() {
     assert!(said.contains("tls/key.pem: 30 bytes, -----BEGIN PRIVATE KEY-----"), "{said}");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(fs::read_dir(temporary).unwrap().count(), 0);
+}
+
+/// A machine whose words fill the pipe that nobody reads does not wait for that, and its end needs no reader.
+#[test]
+fn needs_qemu_what_nobody_reads_holds_up_nobody() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pasteur"));
+    command.args(["unikernel", "run"]).arg(image::example("trial")).args(["--accelerator", "tcg", "--", "much"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let until = Instant::now() + PATIENCE;
+    // It is there all the while, and nobody reads from it.
+    let pipe = child.stdout.take().unwrap();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > until => {
+                let _ = child.kill();
+                panic!("it does not end")
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.contains("pasteur: nobody read the last "), "{told}");
+    assert_eq!(status.code(), Some(0), "{told}");
+    drop(pipe);
 }
 
 /// A machine that serves.
