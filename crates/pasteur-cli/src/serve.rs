@@ -31,8 +31,15 @@ use tls::Certificates;
 /// The site this program was built with; empty where it was built without one.
 static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
 
-/// Descriptors that are not connections: the store, listeners, standard streams, the runtime's own.
-const OTHER_DESCRIPTORS: u64 = 64;
+/// Descriptors that are not connections of the public listeners: 64 of the store, listeners, standard streams and the runtime's own, as
+/// many of the admin listener's connections, and of newcomers who are told that there is no place for them.
+const OTHER_DESCRIPTORS: u64 = 192;
+
+/// Connections for which there are descriptors, where the process may have so many: those that others need are kept, but for a quarter.
+fn connections(descriptors: u64) -> usize {
+    let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(descriptors / 4);
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
 
 /// Serves until SIGTERM or SIGINT, and until open requests have finished or their time is over.
 pub(crate) fn run(options: ServeOptions) -> ExitCode {
@@ -65,8 +72,7 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     if config.tls.is_none() && !config.redirect_listen.is_empty() {
         return Err(Failure::RedirectWithoutTls);
     }
-    let descriptors = host::raise_descriptor_limit().saturating_sub(OTHER_DESCRIPTORS);
-    config.http.connections = config.http.connections.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
+    config.http.connections = config.http.connections.min(connections(host::raise_descriptor_limit()));
 
     // Before there are threads: it takes what was passed out of the environment.
     let sockets = Sockets::new().with_passed();
@@ -180,4 +186,14 @@ fn site(path: Option<&Path>) -> Result<Site, Failure> {
         None => Site::built_in(SITE),
     };
     site.map_err(|error| Failure::Site { path: path.map(Path::to_owned), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_left_for_others() {
+        assert_eq!([20_000, 1024, 256, 200, 4].map(connections), [19_808, 832, 64, 50, 1]);
+    }
 }
