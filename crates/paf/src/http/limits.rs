@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 
 use crate::Net;
 
-/// The limits of a service. The defaults suit a public server behind no proxy.
+/// The limits of a service. The defaults suit a public server behind no proxy. A time that is longer than thirty years is thirty years.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections open at once, in all.
@@ -58,7 +58,18 @@ impl Default for Limits {
     }
 }
 
+/// A time of which the sum with any clock's is one.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 impl Limits {
+    /// The same, with times that can be added to others.
+    pub(super) fn bounded(mut self) -> Self {
+        for time in [&mut self.head_time, &mut self.idle_time, &mut self.patience, &mut self.grace] {
+            *time = (*time).min(LONGEST);
+        }
+        self
+    }
+
     /// The answer to what never reaches the handler, as a whole HTTP/1.1 message.
     pub(super) fn refusal(&self, why: Refusal) -> Bytes {
         let (head, body) = (self.refuse)(why, self).into_parts();

@@ -124,6 +124,7 @@ impl<H> fmt::Debug for Service<H> {
 impl<H: Handler> Service<H> {
     /// A service of `handler` under `limits`: HTTP/1.1, not encrypted.
     pub fn new(handler: H, limits: Limits) -> Self {
+        let limits = limits.bounded();
         let table = Table::new(limits.connections, limits.connections_per_client);
         let turning_away = Arc::new(Semaphore::new(connection::TURNED_AWAY));
         let shared = Shared { limits, table, counters: Arc::default(), faults: Faults::default(), turning_away };

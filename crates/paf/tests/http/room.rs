@@ -129,3 +129,22 @@ async fn a_proxy_is_not_one_client() {
     }
     world.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_without_end_are_times() {
+    let whole = Limits::default();
+    for limits in [
+        Limits { head_time: Duration::MAX, ..whole.clone() },
+        Limits { idle_time: Duration::MAX, ..whole.clone() },
+        Limits { patience: Duration::MAX, ..whole.clone() },
+        Limits { grace: Duration::MAX, ..whole },
+    ] {
+        let world = World::new(limits);
+        let mut client = world.connect();
+        client.hello().await;
+        sleep(SECOND).await;
+        client.hello().await;
+        drop(client);
+        world.end().await;
+    }
+}
