@@ -14,7 +14,12 @@ pub(super) const LONGEST: Duration = Duration::from_secs(180);
 /// How an alert of TLS begins (RFC 8446, 5.1).
 const ALERT: u8 = 21;
 
-/// Waits until something answers at a published port, and gives the scheme: it answers by HTTP, or by TLS's refusal of what is not TLS.
+/// A record of TLS with a greeting of four bytes that no greeting has (RFC 8446, 4.1.2): TLS answers by an alert. A port that speaks
+/// HTTP sees a request's end in it, and refuses that by HTTP. A request of HTTP would not do: a port that speaks TLS may refuse it in
+/// HTTP's words, and ours does.
+const QUESTION: &[u8] = b"\x16\x03\x01\x00\x08\x01\x00\x00\x04\r\n\r\n";
+
+/// Waits until something answers at a published port, and gives the scheme: it answers by HTTP, or by an alert of TLS.
 /// `None` where nothing does in [`LONGEST`].
 pub(super) fn wait(place: SocketAddrV4) -> Option<&'static str> {
     let (start, mut pause) = (Instant::now(), PAUSES.0);
@@ -39,7 +44,7 @@ fn answers(place: SocketAddrV4) -> Option<u8> {
     let ask = || {
         let mut flow = TcpStream::connect_timeout(&place.into(), PATIENCE)?;
         flow.set_read_timeout(Some(PATIENCE))?;
-        flow.write_all(b"GET / HTTP/1.0\r\nhost: unikernel\r\n\r\n")?;
+        flow.write_all(QUESTION)?;
         let mut first = [0; 1];
         flow.read_exact(&mut first).map(|()| first[0])
     };
