@@ -32,8 +32,8 @@ use tls::Certificates;
 static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
 
 /// Descriptors that are not connections of the public listeners: 64 of the store, listeners, standard streams and the runtime's own, as
-/// many of the admin listener's connections, and of newcomers who are told that there is no place for them.
-const OTHER_DESCRIPTORS: u64 = 192;
+/// many of the admin listener's connections, of newcomers who wait for a place, and of those who are told that there is none.
+const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Connections for which there are descriptors, where the process may have so many: those that others need are kept, but for a quarter.
 fn connections(descriptors: u64) -> usize {

@@ -3,8 +3,8 @@
 //!
 //! What a stranger can make the service hold is bounded: connections in all and for each client, bytes and lines of a
 //! head, the time a head may take, and the pace of bodies both ways. When all connections are taken, the one that has
-//! kept the service waiting longest is closed for the newcomer; where none waits, the newcomer is refused at once,
-//! and told so as long as few are being told.
+//! kept the service waiting longest is closed for the newcomer; where none waits, a few newcomers may wait a moment for a
+//! place, and the others are refused at once, and told so as long as few are being told.
 
 mod ahead;
 mod body;
@@ -27,7 +27,6 @@ mod upload;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,7 +47,7 @@ use crate::tls::{Tls, TlsError};
 use crate::{Client, Counters, Net, Stop};
 use connection::Connection;
 use fault::Faults;
-use table::Table;
+use table::{NoPlace, Seat, Table};
 
 /// What handlers fail with; the connection is then closed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -239,22 +238,36 @@ async fn drain(shared: &Shared) {
     }
 }
 
-/// Gives a new flow its place and its task, or turns it away.
+/// Gives a new flow its place and its task, lets it wait for one, or turns it away.
 fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer) {
     let shared = &service.shared;
     count(&shared.counters.accepted);
     let is_proxy = service.proxies.iter().any(|net| net.covers(peer));
     let client = if is_proxy { None } else { limited_client(&shared.limits.exempt, peer) };
     match Table::enter(shared, client) {
-        Some(seat) => {
-            shared.counters.open.fetch_add(1, Relaxed);
-            let connection = Connection::new(service, peer, seat);
-            match is_proxy {
-                true => drop(tokio::spawn(connection.run_proxied(flow))),
-                false => drop(tokio::spawn(connection.run(flow, None))),
+        Ok(seat) => begin(service, flow, peer, seat, is_proxy),
+        Err(NoPlace::Client) => connection::turn_away(flow, peer, &service.transport, shared),
+        Err(NoPlace::Full) => match Table::queue(shared, client) {
+            Some(turn) => {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    match turn.seat().await {
+                        Ok(seat) => begin(&service, flow, peer, seat, is_proxy),
+                        Err(_) => connection::turn_away(flow, peer, &service.transport, &service.shared),
+                    }
+                });
             }
-        }
-        None => connection::turn_away(flow, peer, &service.transport, shared),
+            None => connection::turn_away(flow, peer, &service.transport, shared),
+        },
+    }
+}
+
+/// Gives a flow that has its place its task.
+fn begin<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer, seat: Seat, is_proxy: bool) {
+    let connection = Connection::new(service, peer, seat);
+    match is_proxy {
+        true => drop(tokio::spawn(connection.run_proxied(flow))),
+        false => drop(tokio::spawn(connection.run(flow, None))),
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use super::state::{Order, State};
@@ -21,12 +21,20 @@ use crate::counters::count;
 const LOOKS: usize = 64;
 /// A connection that has waited less than this does not make room.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// How many newcomers may wait for a place at once.
+const NEWCOMERS: usize = 64;
+/// How long each may: longer than a connection has to wait before it makes room, so that only those at work keep a newcomer out.
+const NEWCOMER: Duration = Duration::from_millis(1500);
+/// How often one looks whether somebody makes room; a place given back is told at once.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Table {
     most: usize,
     most_per_client: usize,
     inner: Mutex<Inner>,
     left: Notify,
+    /// Told to the newcomer who has waited longest when a place is given back.
+    room: Notify,
 }
 
 struct Inner {
@@ -34,8 +42,25 @@ struct Inner {
     free: Vec<usize>,
     taken: usize,
     hand: usize,
+    /// Newcomers who wait for a place.
+    newcomers: usize,
     clients: HashMap<Client, usize>,
     stopped: Order,
+}
+
+/// Why a newcomer has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// All are taken.
+    Full,
+    /// Its client has as many as it may.
+    Client,
+}
+
+/// A newcomer's turn to wait for a place; dropping it gives the turn back.
+pub(super) struct Turn {
+    shared: Arc<Shared>,
+    client: Option<Client>,
 }
 
 /// A connection's place in the table; dropping it gives the place back.
@@ -53,30 +78,42 @@ impl Table {
             free: Vec::new(),
             taken: 0,
             hand: 0,
+            newcomers: 0,
             clients: HashMap::new(),
             stopped: Order::Run,
         };
-        Self { most: most.max(1), most_per_client, inner: Mutex::new(inner), left: Notify::new() }
+        Self { most: most.max(1), most_per_client, inner: Mutex::new(inner), left: Notify::new(), room: Notify::new() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection of `client`, or `None` where it has to be refused.
-    pub(super) fn enter(shared: &Arc<Shared>, client: Option<Client>) -> Option<Seat> {
+    /// A place for a connection of `client` that has just come. Those who wait already come first.
+    pub(super) fn enter(shared: &Arc<Shared>, client: Option<Client>) -> Result<Seat, NoPlace> {
+        let inner = shared.table.inner();
+        let others = inner.newcomers > 0;
+        Self::sit(shared, inner, client, others)
+    }
+
+    /// A place for a connection of `client`, unless it is another's.
+    fn sit(
+        shared: &Arc<Shared>,
+        mut inner: MutexGuard<'_, Inner>,
+        client: Option<Client>,
+        others: bool,
+    ) -> Result<Seat, NoPlace> {
         let table = &shared.table;
-        let mut inner = table.inner();
         if !inner.count(client, table.most_per_client) {
             count(&shared.counters.refused_by_client);
-            return None;
+            return Err(NoPlace::Client);
         }
-        if inner.taken >= table.most {
+        if others || inner.taken >= table.most {
             // The one evicted leaves a little later; until then one connection too many is open, never more than the
             // seats evicted at once.
-            if inner.evict().is_none() {
+            if others || inner.evict().is_none() {
                 inner.uncount(client);
-                return None;
+                return Err(NoPlace::Full);
             }
             count(&shared.counters.evicted);
         }
@@ -92,7 +129,18 @@ impl Table {
         inner.seats[index] = Some(Arc::clone(&state));
         inner.taken += 1;
         drop(inner);
-        Some(Seat { shared: Arc::clone(shared), state, index, client })
+        count(&shared.counters.open);
+        Ok(Seat { shared: Arc::clone(shared), state, index, client })
+    }
+
+    /// A turn to wait for a place for a connection of `client`; `None` where as many wait as may, or the service has been told to stop.
+    pub(super) fn queue(shared: &Arc<Shared>, client: Option<Client>) -> Option<Turn> {
+        let mut inner = shared.table.inner();
+        if inner.newcomers >= NEWCOMERS || inner.stopped != Order::Run {
+            return None;
+        }
+        inner.newcomers += 1;
+        Some(Turn { shared: Arc::clone(shared), client })
     }
 
     /// Tells every connection, and those to come, to finish.
@@ -116,6 +164,29 @@ impl Table {
             }
             left.await;
         }
+    }
+}
+
+impl Turn {
+    /// Waits for the place. It is told soon where there is none: a crowd does not wait in line without end.
+    pub(super) async fn seat(self) -> Result<Seat, NoPlace> {
+        let table = &self.shared.table;
+        let end = Instant::now() + NEWCOMER;
+        loop {
+            let _ = timeout(LOOK_AGAIN, table.room.notified()).await;
+            let inner = table.inner();
+            let stopped = inner.stopped != Order::Run;
+            match Table::sit(&self.shared, inner, self.client, stopped) {
+                Err(NoPlace::Full) if Instant::now() < end && !stopped => (),
+                seated => return seated,
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.shared.table.inner().newcomers -= 1;
     }
 }
 
@@ -218,6 +289,7 @@ impl Drop for Seat {
         let stopped = inner.stopped != Order::Run;
         drop(inner);
         self.shared.counters.open.fetch_sub(1, Relaxed);
+        table.room.notify_one();
         if stopped {
             table.left.notify_waiters();
         }

@@ -132,8 +132,7 @@ fn admit<H: Handler>(service: &Http3<H>, incoming: Incoming) {
     let peer = Peer::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()));
     let client = limited_client(&shared.limits.exempt, peer);
     match Table::enter(shared, client.filter(|_| is_proven)) {
-        Some(seat) => {
-            shared.counters.open.fetch_add(1, Relaxed);
+        Ok(seat) => {
             let proof = (!is_proven).then(|| Unproven::new(&service.unproven));
             let caller = Caller {
                 handler: service.handler.clone(),
@@ -145,7 +144,7 @@ fn admit<H: Handler>(service: &Http3<H>, incoming: Incoming) {
             };
             tokio::spawn(run(incoming, proof, caller, seat));
         }
-        None => {
+        Err(_) => {
             shared.refuse(peer, Refusal::Full);
             incoming.refuse();
         }
