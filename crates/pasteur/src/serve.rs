@@ -8,7 +8,7 @@ use api::{Kind, Problem};
 use bytes::Bytes;
 use device::{Clock, Listener, NoEntropy, Peer, Place, Random, Stack};
 use http::Response;
-use paf::http::{Limits, Refusal, Service};
+use paf::http::{Fault, Limits, Refusal, Service};
 use paf::tls::TlsError;
 use paf::{Redirect, Stop, Tls};
 use store::Store;
@@ -107,6 +107,12 @@ pub async fn serve<K: Stack, S: Store>(
         None => paf::http(app.clone(), http).plain_with_http2(),
     }
     .behind(&proxies);
+    let (told, time) = (log.clone(), Arc::clone(&clock));
+    let service = service.on_fault(move |fault| {
+        if let Fault::Panicked(_) = fault {
+            told.event(time.now(), "error", "a request met a fault of the server's own, and was answered with 500");
+        }
+    });
     // Strangers come to both.
     let redirect = service.beside(Redirect::to_port(port(&listen_at)).with_challenges(challenges));
     let admin = Admin { app: app.clone(), http: service.counters(), limits, stop: control.stop.clone() };

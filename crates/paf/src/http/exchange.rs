@@ -1,6 +1,7 @@
 //! One request and its answer, in either protocol: the handler is asked, and what keeps the pace is told how it goes.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,10 +10,11 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use device::Peer;
 use http::header::ALT_SVC;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tower_service::Service as Tower;
 
 use super::body::{Answer, Body};
+use super::fault::Fault;
 use super::limits::Refusal;
 use super::state::State;
 use super::stream::Stream;
@@ -97,7 +99,7 @@ impl<H: Handler> Caller<H> {
             self.shared.refuse(self.peer, Refusal::HeadTooLarge);
             let limits = &self.shared.limits;
             let answer = (limits.refuse)(Refusal::HeadTooLarge, limits);
-            return Answering { watch, elsewhere: None, step: Step::Refused { answer: Some(answer) } };
+            return self.answering(watch, Step::Refused { answer: Some(answer) });
         }
         count(&self.shared.counters.requests);
         head.extensions.insert(self.peer);
@@ -108,16 +110,22 @@ impl<H: Handler> Caller<H> {
             head.extensions.insert(facts.clone());
         }
         let request = Request::from_parts(head, body);
-        let elsewhere = self.elsewhere.clone();
-        Answering { watch, elsewhere, step: Step::Asking { handler: self.handler.clone(), request: Some(request) } }
+        self.answering(watch, Step::Asking { handler: self.handler.clone(), request: Some(request) })
+    }
+
+    fn answering(&self, watch: Watch, step: Step<H, H::Future>) -> Answering<H> {
+        let (peer, shared) = (self.peer, Arc::clone(&self.shared));
+        Answering { watch, elsewhere: self.elsewhere.clone(), peer, shared, step }
     }
 }
 
 pin_project_lite::pin_project! {
-    /// Waits for a handler to be ready, then for its answer.
+    /// Waits for a handler to be ready, then for its answer. One that panics has failed alone, with 500.
     pub(super) struct Answering<H: Handler> {
         watch: Watch,
         elsewhere: Option<HeaderValue>,
+        peer: Peer,
+        shared: Arc<Shared>,
         #[pin]
         step: Step<H, H::Future>,
     }
@@ -132,32 +140,47 @@ pin_project_lite::pin_project! {
     }
 }
 
+impl<H: Handler> Step<H, H::Future> {
+    /// Asks the handler and waits for its answer.
+    fn handle(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<H::Answer>, BoxError>> {
+        loop {
+            match self.as_mut().project() {
+                StepProject::Asking { handler, request } => {
+                    ready!(Tower::poll_ready(handler, cx)).map_err(Into::into)?;
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    let future = handler.call(request);
+                    self.set(Step::Waiting { future });
+                }
+                StepProject::Waiting { future } => return future.poll(cx).map_err(Into::into),
+                StepProject::Refused { .. } => return Poll::Pending,
+            }
+        }
+    }
+}
+
 impl<H: Handler> Future for Answering<H> {
     type Output = Result<Response<Answer<H::Answer>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            match this.step.as_mut().project() {
-                StepProject::Asking { handler, request } => {
-                    ready!(Tower::poll_ready(handler, cx)).map_err(Into::into)?;
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    let future = handler.call(request);
-                    this.step.set(Step::Waiting { future });
-                }
-                StepProject::Waiting { future } => {
-                    let mut answer = ready!(future.poll(cx)).map_err(Into::into)?;
-                    if let Some(elsewhere) = this.elsewhere.take() {
-                        answer.headers_mut().entry(ALT_SVC).or_insert(elsewhere);
-                    }
-                    let watch = this.watch.clone();
-                    return Poll::Ready(Ok(answer.map(|body| Answer::new(body, watch))));
-                }
-                StepProject::Refused { answer } => {
-                    let Some(answer) = answer.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(answer.map(|body| Answer::ready(body, this.watch.clone()))));
-                }
-            }
+        if let StepProject::Refused { answer } = this.step.as_mut().project() {
+            let Some(answer) = answer.take() else { return Poll::Pending };
+            return Poll::Ready(Ok(answer.map(|body| Answer::ready(body, this.watch.clone()))));
         }
+        // What the handler shares with others is its own to keep whole.
+        let handled = catch_unwind(AssertUnwindSafe(|| this.step.as_mut().handle(cx)));
+        let Ok(handled) = handled else {
+            this.step.set(Step::Refused { answer: None });
+            this.shared.faults.tell(Fault::Panicked(*this.peer));
+            let mut answer = Response::new(Answer::ready(Bytes::new(), this.watch.clone()));
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return Poll::Ready(Ok(answer));
+        };
+        let mut answer = ready!(handled)?;
+        if let Some(elsewhere) = this.elsewhere.take() {
+            answer.headers_mut().entry(ALT_SVC).or_insert(elsewhere);
+        }
+        let watch = this.watch.clone();
+        Poll::Ready(Ok(answer.map(|body| Answer::new(body, watch))))
     }
 }

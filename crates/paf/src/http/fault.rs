@@ -24,6 +24,9 @@ pub enum Fault<'a> {
     Handshake(Peer, &'a io::Error),
     /// A connection ended before its time: the client broke it or the protocol, or the handler failed.
     Connection(Peer, &'a (dyn Error + 'static)),
+    /// The handler panicked before it had an answer: the client has 500, and nothing else is harmed. A panic in an answer's body, and any
+    /// where panics abort the program, cannot be told so.
+    Panicked(Peer),
 }
 
 impl fmt::Display for Fault<'_> {
@@ -35,6 +38,7 @@ impl fmt::Display for Fault<'_> {
             Self::Proxy(_, error) => write!(f, "a proxy's connection was cut: {error}"),
             Self::Handshake(_, error) => write!(f, "a TLS handshake failed: {error}"),
             Self::Connection(_, error) => write!(f, "a connection broke: {error}"),
+            Self::Panicked(_) => f.write_str("the handler panicked"),
         }
     }
 }

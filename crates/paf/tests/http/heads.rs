@@ -140,18 +140,6 @@ async fn rests(world: World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_panics_takes_only_its_connection_with_it() {
-    let world = World::new(Limits { connections: 1, ..Limits::default() });
-    let mut client = world.connect();
-    client.send("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    assert_eq!(client.rest().await, "");
-    settle().await;
-    assert_eq!(world.counters().open, 0);
-    world.connect().hello().await;
-    world.end().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_goes_wrong_is_told() {
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let list = std::sync::Arc::clone(&told);
@@ -174,4 +162,33 @@ async fn what_goes_wrong_is_told() {
     assert_eq!(told[..2], ["a client was refused with status 503", "a client was refused with status 400"]);
     assert!(told[2].starts_with("a connection broke: "), "{told:?}");
     assert!(!told.concat().contains("192.0.2.7"));
+}
+
+/// In HTTP/2 the other requests of the connection go on, and the connection.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_fails_alone() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = std::sync::Arc::clone(&told);
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let service = paf::http(crate::world::router(), limits).plain_with_http2();
+    let world = World::run(service.on_fault(move |fault| list.lock().unwrap().push(fault.to_string())));
+    let mut client = world.connect();
+    client.send("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 500 "));
+    client.hello().await;
+    drop(client);
+    settle().await;
+    assert_eq!(world.counters().open, 0);
+    let mut client = crate::frames::Frames::connect(&world, &[]).await;
+    client.ask(1, "/echo", true).await;
+    client.ask(3, "/panic", false).await;
+    assert!(client.until(crate::frames::HEADERS, 3).await.is_some());
+    client.send(crate::frames::DATA, crate::frames::END_STREAM, 1, b"whole").await;
+    assert_eq!(client.until(crate::frames::DATA, 1).await.expect("an answer").data, b"whole");
+    drop(client);
+    settle().await;
+    assert_eq!(told.lock().unwrap()[..], ["the handler panicked", "the handler panicked"]);
+    assert_eq!(world.counters().open, 0);
+    world.connect().hello().await;
+    world.end().await;
 }

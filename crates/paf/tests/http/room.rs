@@ -5,6 +5,7 @@ use std::time::Duration;
 use paf::http::Limits;
 use tokio::time::{Instant, sleep};
 
+use crate::frames::{DATA, Frames};
 use crate::world::{Client, World, settle};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -199,4 +200,17 @@ async fn times_without_end_are_times() {
         drop(client);
         world.end().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_makes_room_is_told_so_by_http2() {
+    let world = World::with_http2(limits(1, 0));
+    let mut client = Frames::connect(&world, &[]).await;
+    client.ask(1, "/", false).await;
+    assert!(client.until(DATA, 1).await.is_some());
+    sleep(SECOND).await;
+    world.connect().hello().await;
+    let (code, _) = client.farewell().await.expect("GOAWAY");
+    assert_eq!((code, world.counters().evicted), (0, 1));
+    world.end().await;
 }

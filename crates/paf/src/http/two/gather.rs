@@ -41,6 +41,11 @@ impl Valve {
         Self(Arc::new(Inner { is_open: AtomicBool::new(true), is_holding: AtomicBool::new(false) }))
     }
 
+    /// Lets the next flush through.
+    pub(super) fn open(&self) {
+        self.0.is_open.store(true, Relaxed);
+    }
+
     /// Whether the connection is to be polled once more: something `moved`, or nothing did, and what was gathered may go out.
     pub(super) fn again(&self, moved: bool) -> bool {
         let was_open = self.0.is_open.swap(false, Relaxed);

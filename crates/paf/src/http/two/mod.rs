@@ -64,6 +64,10 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
         state.task.register(cx.waker());
         let order = state.order();
         if order == Order::Cut {
+            // GOAWAY, where it can be sent at once.
+            http.as_mut().graceful_shutdown();
+            valve.open();
+            let _ = http.as_mut().poll(cx);
             return Poll::Ready(());
         }
         if order == Order::Finish && going.is_none() {
