@@ -73,6 +73,8 @@ struct Inner {
     flushed: bool,
     /// What is open on an HTTP/2 connection.
     streams: Vec<Arc<Stream>>,
+    /// When the frame of HTTP/2 that has begun has to be whole, and what it is otherwise.
+    frame: Option<(Instant, Overdue)>,
 }
 
 impl State {
@@ -86,6 +88,7 @@ impl State {
             download: pace,
             flushed: true,
             streams: Vec::new(),
+            frame: None,
         };
         Self {
             order: AtomicU8::new(Order::Run as u8),
@@ -215,6 +218,11 @@ impl State {
         }
     }
 
+    /// A frame has begun and has to be whole by then, or is.
+    pub(super) fn wait_for_frame(&self, frame: Option<(Instant, Overdue)>) {
+        self.inner().frame = frame;
+    }
+
     /// A stream was opened.
     pub(super) fn opened(&self, stream: Arc<Stream>) {
         let mut inner = self.inner();
@@ -258,7 +266,7 @@ impl State {
         };
         let upload = inner.upload.deadline().map(|at| (at, Overdue::Upload));
         let download = inner.download.deadline().map(|at| (at, Overdue::Download));
-        let earliest = [phase, upload, download].into_iter().flatten().min_by_key(|(at, _)| *at);
+        let earliest = [phase, upload, download, inner.frame].into_iter().flatten().min_by_key(|(at, _)| *at);
         // A wait that begins just after this look is noticed at the next, at most so much late.
         let look_again = now + limits.patience.min(limits.head_time).min(limits.idle_time);
         match earliest {

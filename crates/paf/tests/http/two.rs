@@ -128,6 +128,68 @@ async fn slow_bodies_are_told_from_those_that_share() {
     world.end().await;
 }
 
+/// Also where the connection has had requests, and has others that are at work.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_whole_is_cut_off_in_its_time() {
+    let head = head("/", false);
+    let headers = crate::frames::frame(HEADERS, END_HEADERS | END_STREAM, 5, &head);
+    let block = crate::frames::frame(HEADERS, END_STREAM, 5, &head);
+    let ping = crate::frames::frame(PING, 0, 0, &[0; 8]);
+    for half in [&block[..], &headers[..12], &headers[..3], &ping[..16]] {
+        for path in ["/", "/slow"] {
+            let world = World::with_http2(Limits::default());
+            let mut client = Frames::connect(&world, &[]).await;
+            client.ask(1, "/", false).await;
+            assert!(client.until(DATA, 1).await.is_some());
+            client.ask(3, path, false).await;
+            sleep(7 * SECOND).await;
+            let start = Instant::now();
+            assert!(client.send_raw(half).await);
+            assert_eq!(client.farewell().await, Some((0, String::new())));
+            let took = start.elapsed();
+            assert!(took >= 10 * SECOND && took < 21 * SECOND, "{half:?} {path}: {took:?}");
+            settle().await;
+            let seen = world.counters();
+            assert_eq!((seen.open, seen.slow, seen.slow_heads, seen.idle), (0, 1, 1, 0), "{half:?} {path}");
+            world.end().await;
+        }
+    }
+}
+
+/// As long as each frame comes in its time, and data at its rate.
+#[tokio::test(start_paused = true)]
+async fn frames_that_come_slowly_and_whole_are_let_be() {
+    let world = World::with_http2(Limits::default());
+    let mut client = Frames::connect(&world, &[]).await;
+    client.ask(1, "/", false).await;
+    assert!(client.until(DATA, 1).await.is_some());
+    // Each piece ends a frame and begins another.
+    let pings = crate::frames::frame(PING, 0, 0, &[0; 8]).repeat(7);
+    assert!(client.send_raw(&pings[..5]).await);
+    for piece in pings[5..].chunks(17) {
+        sleep(9 * SECOND).await;
+        assert!(client.send_raw(piece).await);
+    }
+    client.ask(3, "/echo", true).await;
+    let data = crate::frames::frame(DATA, END_STREAM, 3, &[b'x'; 16_000]);
+    for piece in data.chunks(1100) {
+        assert!(client.send_raw(piece).await);
+        sleep(SECOND).await;
+    }
+    assert!(client.until(DATA, 3).await.is_some());
+    assert_eq!(world.counters().slow, 0);
+    // And half of one does not stay, though the handler has no need of it.
+    client.ask(5, "/slow", true).await;
+    let data = crate::frames::frame(DATA, END_STREAM, 5, &[b'x'; 16_000]);
+    assert!(client.send_raw(&data[..1000]).await);
+    let start = Instant::now();
+    assert!(client.farewell().await.is_some());
+    let took = start.elapsed();
+    assert!(took >= 44 * SECOND && took < 75 * SECOND, "{took:?}");
+    assert_eq!((world.counters().slow, world.counters().slow_heads), (1, 0));
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handler_learns_that_a_stream_was_reset() {
     let endings = Endings::default();

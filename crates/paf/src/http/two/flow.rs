@@ -1,20 +1,23 @@
-//! A flow of HTTP/2 frames that are counted as they pass. A flood of them ends it, with a word to the client.
+//! A flow of HTTP/2 frames that are counted as they pass. A flood of them ends it, with a word to the client; a frame that does not come
+//! whole has its time.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use device::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::{Flood, Meter, Own, PREFACE, RST_STREAM, Refusals, Scanner};
+use super::frames::{Flood, Meter, Own, PREFACE, RST_STREAM, Refusals, Scanner, Unfinished};
 use super::gather::Gathering;
 use crate::counters::count;
 use crate::http::Shared;
-use crate::http::limits::Refusal;
+use crate::http::limits::{Limits, Refusal};
+use crate::http::state::{Overdue, State};
 use crate::wrapper::flush_and_shut_down;
 
 /// The error code ENHANCE_YOUR_CALM (RFC 9113 section 7).
@@ -26,17 +29,41 @@ pub(super) struct Framed<F> {
     flow: Gathering<F>,
     peer: Peer,
     shared: Arc<Shared>,
+    state: Arc<State>,
     meter: Meter,
     refusals: Refusals,
     inward: Scanner,
     outward: Scanner,
+    /// Of how many whole frames the client is waited for to send more.
+    waits: Option<u64>,
 }
 
 impl<F: AsyncWrite + Unpin> Framed<F> {
-    pub(super) fn new(flow: Gathering<F>, peer: Peer, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(flow: Gathering<F>, peer: Peer, shared: Arc<Shared>, state: Arc<State>) -> Self {
         let meter = Meter::new(&shared.limits.http2, Instant::now());
         let (inward, outward) = (Scanner::new(PREFACE.len()), Scanner::new(0));
-        Self { flow, peer, shared, meter, refusals: Refusals::default(), inward, outward }
+        let refusals = Refusals::default();
+        Self { flow, peer, shared, state, meter, refusals, inward, outward, waits: None }
+    }
+
+    /// Nothing more is there now: what has begun has its time, from the first wait for it.
+    fn wait(&mut self) {
+        let whole = self.inward.whole();
+        if self.waits != Some(whole)
+            && let Some(unfinished) = self.inward.unfinished()
+        {
+            let (time, what) = time_for(unfinished, &self.shared.limits);
+            self.waits = Some(whole);
+            self.state.wait_for_frame(Some((Instant::now() + time, what)));
+        }
+    }
+
+    /// Bytes came; perhaps all that was waited for.
+    fn waited(&mut self) {
+        if self.waits.is_some_and(|waits| waits != self.inward.whole()) {
+            self.waits = None;
+            self.state.wait_for_frame(None);
+        }
     }
 
     /// Looks at what goes out.
@@ -89,11 +116,26 @@ impl<F: AsyncWrite + Unpin> Framed<F> {
     }
 }
 
+/// How long what has begun may take: a head its time, as in HTTP/1.1, and other frames the same; data what its least rate allows.
+fn time_for(unfinished: Unfinished, limits: &Limits) -> (Duration, Overdue) {
+    match unfinished {
+        Unfinished::Data(left) => {
+            let paced = Duration::from_secs(u64::from(left / limits.body_rate.max(1)));
+            (limits.patience + paced, Overdue::Upload)
+        }
+        Unfinished::Other => (limits.head_time, Overdue::Head),
+    }
+}
+
 impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.flow).poll_read(cx, buf))?;
+        let Poll::Ready(read) = Pin::new(&mut this.flow).poll_read(cx, buf) else {
+            this.wait();
+            return Poll::Pending;
+        };
+        read?;
         let came = &buf.filled()[before..];
         this.shared.counters.received.fetch_add(came.len() as u64, Relaxed);
         let mut flood = None;
@@ -106,6 +148,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
             let now = *now.get_or_insert_with(Instant::now);
             flood = flood.or(meter.came(head, now).err());
         });
+        this.waited();
         match flood {
             Some(flood) => Poll::Ready(Err(this.end(cx, flood))),
             None => Poll::Ready(Ok(())),

@@ -22,8 +22,11 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 /// On DATA and HEADERS.
 const END_STREAM: u8 = 1;
+/// On HEADERS and CONTINUATION.
+const END_HEADERS: u8 = 4;
 /// On SETTINGS and PING.
 const ACK: u8 = 1;
 /// The error codes (RFC 9113 section 7) of a stream that is not HTTP, of a window that was overrun or widened too far, of frames on a
@@ -62,13 +65,27 @@ pub(super) struct Scanner {
     most: usize,
     /// Bytes until the next head begins.
     skip: u32,
+    /// Whether a block of fields goes on in the next frame.
+    in_block: bool,
+    /// How many frames came whole, and blocks of fields.
+    whole: u64,
+}
+
+/// What has begun and is not all there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// DATA, of which so many bytes are missing.
+    Data(u32),
+    /// Another frame, or a block of fields.
+    Other,
 }
 
 impl Scanner {
     /// Looks at bytes of which the first `skip` are no frame.
     pub(super) fn new(skip: usize) -> Self {
         let head = [0; HEAD + LAST_AND_CODE];
-        Self { head, have: 0, most: HEAD, skip: u32::try_from(skip).unwrap_or(u32::MAX) }
+        let skip = u32::try_from(skip).unwrap_or(u32::MAX);
+        Self { head, have: 0, most: HEAD, skip, in_block: false, whole: 0 }
     }
 
     /// Gives each head that ends in `data`.
@@ -78,6 +95,7 @@ impl Scanner {
                 let skipped = data.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
                 self.skip -= u32::try_from(skipped).unwrap_or(self.skip);
                 data = &data[skipped..];
+                self.count_whole();
                 continue;
             }
             let taken = data.len().min(self.most - self.have);
@@ -106,7 +124,31 @@ impl Scanner {
             self.skip = len - u32::try_from(self.most - HEAD).unwrap_or(len);
             (self.have, self.most) = (0, HEAD);
             let stream = u32::from_be_bytes([s0, s1, s2, s3]) & (u32::MAX >> 1);
+            if matches!(kind, HEADERS | CONTINUATION) {
+                self.in_block = flags & END_HEADERS == 0;
+            }
             each(Head { len, kind, flags, stream, code: u32::from_be_bytes(code) });
+            self.count_whole();
+        }
+    }
+
+    fn count_whole(&mut self) {
+        if self.skip == 0 && !self.in_block {
+            self.whole += 1;
+        }
+    }
+
+    /// How many frames came whole; those of a block of fields are one.
+    pub(super) fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// What is missing of the frame that comes, or of the block of fields that it belongs to.
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+        match self.head[3] {
+            DATA if self.skip > 0 => Some(Unfinished::Data(self.skip)),
+            _ if self.in_block || !self.is_between() => Some(Unfinished::Other),
+            _ => None,
         }
     }
 
@@ -313,6 +355,31 @@ mod tests {
         let mut scanner = Scanner::new(0);
         scanner.feed(&frame(5, PING, 0, 0)[..10], |_| {});
         assert!(!scanner.is_between());
+    }
+
+    #[test]
+    fn what_is_missing_is_known_at_every_byte() {
+        let bytes = [
+            frame(0, SETTINGS, 0, 0),
+            frame(5, DATA, 0, 1),
+            frame(0, HEADERS, 0, 3),
+            frame(3, CONTINUATION, 0, 3),
+            frame(2, CONTINUATION, END_HEADERS, 3),
+            frame(4, RST_STREAM, 0, 3),
+        ]
+        .concat();
+        let mut scanner = Scanner::new(0);
+        let (mut missing, mut whole) = (Vec::new(), Vec::new());
+        for (at, byte) in bytes.iter().enumerate() {
+            scanner.feed(&[*byte], |_| {});
+            match scanner.unfinished() {
+                Some(Unfinished::Data(left)) => missing.push((at, left)),
+                Some(Unfinished::Other) => {}
+                None => whole.push((at, scanner.whole())),
+            }
+        }
+        assert_eq!(missing, [(17, 5), (18, 4), (19, 3), (20, 2), (21, 1)]);
+        assert_eq!(whole, [(8, 1), (22, 2), (54, 3), (67, 4)]);
     }
 
     #[test]

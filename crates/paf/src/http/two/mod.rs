@@ -5,10 +5,10 @@ mod flow;
 mod frames;
 mod gather;
 
-use std::future::poll_fn;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use device::Flow;
@@ -22,6 +22,7 @@ use super::body::{Answer, Body};
 use super::bucket::BURST;
 use super::exchange::{Answering, Caller, Watch};
 use super::fault::Fault;
+use super::limits::Refusal;
 use super::state::{Order, Overdue, State};
 use super::stream::{self, Stream};
 use super::table::Seat;
@@ -42,7 +43,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let peer = caller.peer;
     count(&shared.counters.http2);
     let valve = Valve::new();
-    let flow = Framed::new(Gathering::new(flow, valve.clone()), peer, Arc::clone(shared));
+    let flow = Framed::new(Gathering::new(flow, valve.clone()), peer, Arc::clone(shared), Arc::clone(state));
     let executor = Executor::default();
     let mut streams = Streams::new(executor.clone());
     let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
@@ -64,10 +65,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
         state.task.register(cx.waker());
         let order = state.order();
         if order == Order::Cut {
-            // GOAWAY, where it can be sent at once.
-            http.as_mut().graceful_shutdown();
-            valve.open();
-            let _ = http.as_mut().poll(cx);
+            say_goodbye(http.as_mut(), &valve, cx);
             return Poll::Ready(());
         }
         if order == Order::Finish && going.is_none() {
@@ -100,7 +98,16 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
                     http.as_mut().graceful_shutdown();
                     now + GOING
                 }
-                Err(_) => return Poll::Ready(()),
+                // It was told to go, and did not.
+                Err(Overdue::Idle) => return Poll::Ready(()),
+                Err(overdue) => {
+                    match overdue {
+                        Overdue::Head => shared.refuse(peer, Refusal::TooSlow),
+                        _ => count(&shared.counters.slow),
+                    }
+                    say_goodbye(http.as_mut(), &valve, cx);
+                    return Poll::Ready(());
+                }
             };
             let next = match going {
                 Some(since) if state.streams_open() == 0 => {
@@ -117,6 +124,17 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
         }
     })
     .await;
+}
+
+/// hyper's half of a connection.
+type Http<F, H> = http2::Connection<TokioIo<Framed<F>>, Dispatch<H>, Executor>;
+
+/// Sends GOAWAY, where that can be done at once.
+fn say_goodbye<F: Flow, H: Handler>(mut http: Pin<&mut Http<F, H>>, valve: &Valve, cx: &mut Context<'_>) {
+    http.as_mut().graceful_shutdown();
+    valve.open();
+    // However it ends, the connection is over.
+    let _ = http.poll(cx);
 }
 
 /// Whether the connection ended by the client's fault rather than by its leaving.
