@@ -32,7 +32,7 @@ const AUTHORITY: &str = "authority: ";
 /// What an authority answers to who it does not know, or not any more (RFC 8555 section 6.7).
 const UNKNOWN: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
-/// How long to wait after each failure in a row; the last for all after it. Let's Encrypt allows five failures an hour.
+/// How long to wait after each failure in a row, and each certificate that was no good for longer; the last for all after it. Let's Encrypt allows five failures an hour.
 const AGAIN: [Duration; 4] =
     [Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(3600), Duration::from_secs(6 * 3600)];
 
@@ -181,8 +181,12 @@ impl<K: Keep> Certifier<K> {
             self.sleep(write.map_or(due, |write: Timestamp| write.min(due))).await;
             if self.clock.now() >= due {
                 due = match self.obtain(&http).await {
-                    Ok(renewed_in) => {
-                        failed = 0;
+                    Ok(due_in) => {
+                        // One that is due at once, as where a clock is wrong, is not asked for without a pause.
+                        let renewed_in = if due_in.is_zero() { again(&mut failed) } else { due_in };
+                        if !due_in.is_zero() {
+                            failed = 0;
+                        }
                         tell(Event::Obtained { renewed_in });
                         self.after(renewed_in)
                     }

@@ -138,6 +138,24 @@ fn a_certificate_is_renewed_before_it_ends() {
     server.end();
 }
 
+/// As where this machine's clock or the authority's is wrong.
+#[test]
+fn a_certificate_that_is_due_at_once_is_asked_for_once_in_a_while() {
+    let (place, authority) = (Place::new(), Authority::start());
+    authority.signs_for(Duration::ZERO);
+    let server = start(&place, &authority);
+    let until = Instant::now() + PATIENCE;
+    while authority.counts().1 == 0 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(50));
+    }
+    // Long enough for some more.
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(authority.counts().1, 1);
+    server.signal("TERM");
+    let log = server.ended().1;
+    assert!(log.contains("pasteur: a certificate for pasteur.test is there; it is renewed in 1m"), "{log}");
+}
+
 #[test]
 fn an_authority_that_refuses_or_is_not_there_stops_nothing() {
     let (place, authority) = (Place::new(), Authority::start());
