@@ -113,11 +113,11 @@ impl Counters {
                 count(&self.slow);
                 count(&self.slow_heads);
             }
-            Refusal::HeadTooLarge | Refusal::TargetTooLong => {
+            Refusal::HeadTooLarge | Refusal::TooManyLines | Refusal::TargetTooLong => {
                 count(&self.malformed);
                 count(&self.too_large);
             }
-            Refusal::Malformed | Refusal::NotTls => count(&self.malformed),
+            Refusal::Malformed | Refusal::BadHost | Refusal::NotTls => count(&self.malformed),
         }
     }
 

@@ -11,9 +11,9 @@ use std::task::{Context, Poll};
 use api::{Kind, Problem, ServerLimits};
 use bytes::Bytes;
 use device::{Clock, Peer, Random};
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use paf::Proxied;
 use paf::http::Body;
 use paf::tls::Facts;
@@ -112,10 +112,6 @@ impl<S: Store> App<S> {
     }
 
     async fn route(&self, route: Route<'_>, head: &Parts, body: Body, origin: Origin, received: &AtomicU64) -> Outcome {
-        // RFC 9112, section 3.2. A request that leaves it open whom it is for may mean another server to a proxy.
-        if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
-            return Err(Problem::new(Kind::Malformed).detail("a request has exactly one Host").into());
-        }
         // Of two, a proxy may have checked the other.
         for name in [AUTHORIZATION, CONTENT_TYPE] {
             if head.headers.get_all(&name).iter().count() > 1 {

@@ -234,14 +234,20 @@ async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
 fn refusal(why: Refusal, limits: &Limits) -> Response<Bytes> {
     let problem = match why {
         Refusal::TooSlow => Problem::new(Kind::TooSlow).detail("the request's head"),
-        Refusal::TargetTooLong | Refusal::HeadTooLarge => {
-            let most = format!("the request's head: it has at most {} lines", limits.head_lines);
-            let problem = Problem::new(Kind::TooLarge).detail(most).limit("head_bytes", limits.head_bytes as u64);
+        Refusal::TargetTooLong | Refusal::HeadTooLarge | Refusal::TooManyLines => {
+            let (limit, most) = match why {
+                Refusal::TooManyLines => ("head_lines", limits.head_lines),
+                _ => ("head_bytes", limits.head_bytes),
+            };
+            let problem = Problem::new(Kind::TooLarge).detail("the request's head").limit(limit, most as u64);
             Problem { status: why.status(), ..problem }
+        }
+        Refusal::BadHost => {
+            Problem::new(Kind::Malformed).detail("a request has exactly one Host, with or without a port")
         }
         Refusal::Full => Problem::new(Kind::Unavailable).detail("all connections are taken").retry_after(1),
         Refusal::NotTls => Problem::new(Kind::Malformed).detail("plain HTTP at a port that speaks TLS: use https"),
-        _ => Problem::new(Kind::Malformed).detail("the request's head is not HTTP/1.1"),
+        _ => Problem::new(Kind::Malformed).detail("the request's head is malformed"),
     };
     let mut answer = failure::respond(&problem);
     headers::secure(answer.headers_mut(), false);

@@ -39,6 +39,9 @@ pub enum BodyError {
     /// The body is not framed as HTTP/1.1 has it: its chunks are malformed (RFC 9112 section 7.1).
     #[error("the body's chunks are malformed: {0}")]
     BadFraming(#[source] BoxError),
+    /// The body is not as long as the request says (RFC 9114 section 4.1.2).
+    #[error("the body is {0} than its Content-Length")]
+    WrongLength(&'static str),
     /// The connection broke, or the stream was reset.
     #[error("the body broke off: {0}")]
     Broken(#[source] BoxError),

@@ -9,12 +9,13 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use device::Peer;
-use http::header::ALT_SVC;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{ALT_SVC, CONNECTION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service as Tower;
 
 use super::body::{Answer, Body};
 use super::fault::Fault;
+use super::host;
 use super::limits::Refusal;
 use super::state::State;
 use super::stream::Stream;
@@ -95,13 +96,24 @@ pub(super) struct Caller<H> {
 impl<H: Handler> Caller<H> {
     pub(super) fn ask(&self, request: Request<Body>, watch: Watch) -> Answering<H> {
         let (mut head, body) = request.into_parts();
-        if head.headers.len() > self.shared.limits.head_lines {
-            self.shared.refuse(self.peer, Refusal::HeadTooLarge);
+        let refusal = match () {
+            () if head.headers.len() > self.shared.limits.head_lines => Some(Refusal::TooManyLines),
+            () if !host::is_clear(&head) => Some(Refusal::BadHost),
+            () => None,
+        };
+        if let Some(refusal) = refusal {
+            self.shared.refuse(self.peer, refusal);
             let limits = &self.shared.limits;
-            let answer = (limits.refuse)(Refusal::HeadTooLarge, limits);
+            let mut answer = (limits.refuse)(refusal, limits);
+            if let Watch::One(_) = watch {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             return self.answering(watch, Step::Refused { answer: Some(answer) });
         }
         count(&self.shared.counters.requests);
+        // What the library would leave HTTP with, which nothing here does.
+        head.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let is_connect = head.method == Method::CONNECT;
         head.extensions.insert(self.peer);
         if let Some(proxied) = self.proxied {
             head.extensions.insert(proxied);
@@ -110,22 +122,24 @@ impl<H: Handler> Caller<H> {
             head.extensions.insert(facts.clone());
         }
         let request = Request::from_parts(head, body);
-        self.answering(watch, Step::Asking { handler: self.handler.clone(), request: Some(request) })
+        let step = Step::Asking { handler: self.handler.clone(), request: Some(request) };
+        Answering { is_connect, ..self.answering(watch, step) }
     }
 
     fn answering(&self, watch: Watch, step: Step<H, H::Future>) -> Answering<H> {
         let (peer, shared) = (self.peer, Arc::clone(&self.shared));
-        Answering { watch, elsewhere: self.elsewhere.clone(), peer, shared, step }
+        Answering { watch, elsewhere: self.elsewhere.clone(), peer, shared, is_connect: false, step }
     }
 }
 
 pin_project_lite::pin_project! {
-    /// Waits for a handler to be ready, then for its answer. One that panics has failed alone, with 500.
+    /// Waits for a handler to be ready, then for its answer. One that panics, or gives what is no answer, has failed alone, with 500.
     pub(super) struct Answering<H: Handler> {
         watch: Watch,
         elsewhere: Option<HeaderValue>,
         peer: Peer,
         shared: Arc<Shared>,
+        is_connect: bool,
         #[pin]
         step: Step<H, H::Future>,
     }
@@ -169,14 +183,26 @@ impl<H: Handler> Future for Answering<H> {
         }
         // What the handler shares with others is its own to keep whole.
         let handled = catch_unwind(AssertUnwindSafe(|| this.step.as_mut().handle(cx)));
-        let Ok(handled) = handled else {
-            this.step.set(Step::Refused { answer: None });
-            this.shared.faults.tell(Fault::Panicked(*this.peer));
-            let mut answer = Response::new(Answer::ready(Bytes::new(), this.watch.clone()));
-            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            return Poll::Ready(Ok(answer));
+        let answer = match handled {
+            Ok(handled) => Ok(ready!(handled)?),
+            Err(_) => Err(Fault::Panicked(*this.peer)),
         };
-        let mut answer = ready!(handled)?;
+        let answer = answer.and_then(|answer| match answer.status() {
+            status if status.is_informational() || (*this.is_connect && status.is_success()) => {
+                Err(Fault::NoAnswer(*this.peer, status))
+            }
+            _ => Ok(answer),
+        });
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(fault) => {
+                this.step.set(Step::Refused { answer: None });
+                this.shared.faults.tell(fault);
+                let mut answer = Response::new(Answer::ready(Bytes::new(), this.watch.clone()));
+                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return Poll::Ready(Ok(answer));
+            }
+        };
         if let Some(elsewhere) = this.elsewhere.take() {
             answer.headers_mut().entry(ALT_SVC).or_insert(elsewhere);
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::OnceLock;
 
 use device::Peer;
+use http::StatusCode;
 
 use super::limits::Refusal;
 use crate::proxy::ProxyError;
@@ -27,6 +28,8 @@ pub enum Fault<'a> {
     /// The handler panicked before it had an answer: the client has 500, and nothing else is harmed. A panic in an answer's body, and any
     /// where panics abort the program, cannot be told so.
     Panicked(Peer),
+    /// The handler gave what ends no request of HTTP: 1xx, or 2xx to CONNECT. The client has 500.
+    NoAnswer(Peer, StatusCode),
 }
 
 impl fmt::Display for Fault<'_> {
@@ -39,6 +42,7 @@ impl fmt::Display for Fault<'_> {
             Self::Handshake(_, error) => write!(f, "a TLS handshake failed: {error}"),
             Self::Connection(_, error) => write!(f, "a connection broke: {error}"),
             Self::Panicked(_) => f.write_str("the handler panicked"),
+            Self::NoAnswer(_, status) => write!(f, "the handler answered {status}, which ends no request"),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Framing;
-use super::limits::Refusal;
+use super::limits::{Limits, Refusal};
 use super::state::State;
 use crate::Counters;
 
@@ -20,18 +20,21 @@ pub(super) struct Watched<F> {
     state: Arc<State>,
     counters: Arc<Counters>,
     framing: Framing,
+    /// Lines that a head may have.
+    head_lines: usize,
     /// What was answered instead of asking the handler.
     pub(super) refusal: Option<Refusal>,
 }
 
 impl<F> Watched<F> {
-    pub(super) fn new(flow: F, state: Arc<State>, counters: Arc<Counters>) -> Self {
-        Self { flow, state, counters, framing: Framing::new(), refusal: None }
+    pub(super) fn new(flow: F, state: Arc<State>, counters: Arc<Counters>, limits: &Limits) -> Self {
+        Self { flow, state, counters, framing: Framing::new(), head_lines: limits.head_lines, refusal: None }
     }
 
     fn holds_back(&mut self, answer: &[u8]) -> bool {
         if self.refusal.is_none() && self.state.is_own_answer() {
-            self.refusal = Some(Refusal::of_status_line(answer));
+            let has_too_many_lines = self.framing.most_lines() > self.head_lines;
+            self.refusal = Some(Refusal::of_status_line(answer, has_too_many_lines));
         }
         self.refusal.is_some()
     }

@@ -24,6 +24,10 @@ pub(super) struct Framing {
     last: u8,
     length: Option<u64>,
     chunked: bool,
+    /// Lines of the head so far, behind its first.
+    lines: usize,
+    /// The most that a head had.
+    most_lines: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +57,22 @@ enum At {
 
 impl Framing {
     pub(super) fn new() -> Self {
-        Self { at: At::Between, line: [0; LOOK], len: 0, last: 0, length: None, chunked: false }
+        Self {
+            at: At::Between,
+            line: [0; LOOK],
+            len: 0,
+            last: 0,
+            length: None,
+            chunked: false,
+            lines: 0,
+            most_lines: 0,
+        }
+    }
+
+    /// How many lines of fields the head with the most of them has, as far as it came.
+    pub(super) fn most_lines(&self) -> usize {
+        let begun = if self.at == At::Line && self.len > 0 { self.lines } else { 0 };
+        self.most_lines.max(begun)
     }
 
     /// Looks at the bytes that came next, and spoils one where it must.
@@ -97,7 +116,7 @@ impl Framing {
                 }
                 (At::Between, _) => {
                     from -= 1;
-                    (self.len, self.length, self.chunked) = (0, None, false);
+                    (self.len, self.length, self.chunked, self.lines) = (0, None, false, 0);
                     At::Line
                 }
                 (At::BetweenLf, b'\n') => At::Between,
@@ -157,6 +176,9 @@ impl Framing {
         }
         let said = field(line, is_whole);
         self.len = 0;
+        // The first line is no field.
+        self.most_lines = self.most_lines.max(self.lines);
+        self.lines += 1;
         match said? {
             Said::Nothing => return Ok(()),
             _ if self.chunked || self.length.is_some() => return Err(()),
@@ -231,6 +253,22 @@ mod tests {
             true,
         );
         check(&format!("{HEAD}content-length: 3\r\n\r\nabc"), true);
+    }
+
+    #[test]
+    fn the_lines_of_the_head_with_most_are_known() {
+        let text = format!("{HEAD}content-length: 3\r\n\r\na\nb{HEAD}x: y\r\nx: z\r\n\r\n{HEAD}x: y");
+        for piece in [1, 2, 7, text.len()] {
+            let mut framing = Framing::new();
+            text.clone().into_bytes().chunks_mut(piece).for_each(|piece| framing.look(piece));
+            assert_eq!(framing.most_lines(), 3, "in pieces of {piece}");
+        }
+        // A line that has begun is one.
+        let mut framing = Framing::new();
+        framing.look(&mut HEAD.as_bytes().to_vec());
+        assert_eq!(framing.most_lines(), 1);
+        framing.look(&mut [b'x']);
+        assert_eq!(framing.most_lines(), 2);
     }
 
     #[test]

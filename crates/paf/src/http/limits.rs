@@ -172,8 +172,12 @@ pub enum Refusal {
     TooSlow,
     /// 414: the target alone is longer than a head may be.
     TargetTooLong,
-    /// 431: the head is larger, or has more lines, than the limits.
+    /// 400: the request names no host, more than one, or what is none (RFC 9112 section 3.2).
+    BadHost,
+    /// 431: the head has more bytes than [`Limits::head_bytes`].
     HeadTooLarge,
+    /// 431: the head has more lines than [`Limits::head_lines`].
+    TooManyLines,
     /// 503: all connections are taken.
     Full,
 }
@@ -183,18 +187,19 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::Malformed | Self::NotTls => 400,
+            Self::Malformed | Self::NotTls | Self::BadHost => 400,
             Self::TooSlow => 408,
             Self::TargetTooLong => 414,
-            Self::HeadTooLarge => 431,
+            Self::HeadTooLarge | Self::TooManyLines => 431,
             Self::Full => 503,
         }
     }
 
-    /// The refusal that an HTTP library's own answer stands for.
-    pub(super) fn of_status_line(answer: &[u8]) -> Self {
+    /// The refusal that an HTTP library's own answer stands for, to a head that has too many lines or not.
+    pub(super) fn of_status_line(answer: &[u8], has_too_many_lines: bool) -> Self {
         match answer.get(9..12) {
             Some(b"414") => Self::TargetTooLong,
+            Some(b"431") if has_too_many_lines => Self::TooManyLines,
             Some(b"431") => Self::HeadTooLarge,
             _ => Self::Malformed,
         }
@@ -218,6 +223,7 @@ mod tests {
             "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         );
         let line = b"HTTP/1.1 431 Request Header Fields Too Large\r\n";
-        assert_eq!(Refusal::of_status_line(line), Refusal::HeadTooLarge);
+        assert_eq!(Refusal::of_status_line(line, false), Refusal::HeadTooLarge);
+        assert_eq!(Refusal::of_status_line(line, true), Refusal::TooManyLines);
     }
 }

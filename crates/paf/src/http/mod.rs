@@ -14,6 +14,7 @@ mod exchange;
 mod fault;
 mod flow;
 mod framing;
+mod host;
 mod limits;
 mod one;
 mod pace;
@@ -58,6 +59,9 @@ const HTTP2: &[u8] = b"h2";
 
 /// A tower service that answers HTTP requests. The request's extensions hold the [`device::Peer`]; if it came over TLS, the
 /// [`crate::tls::Facts`]; if it came by a proxy (see [`Service::behind`]), what that said: [`crate::Proxied`].
+///
+/// A connection stays HTTP: neither Upgrade nor CONNECT is served. What came after them would keep none of the limits, which are those of
+/// requests. A handler may refuse them as it likes, or ignore an Upgrade; where it agrees (101, or 2xx to CONNECT), the client gets 500.
 pub trait Handler:
     Tower<Request<Body>, Response = Response<Self::Answer>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static
 {

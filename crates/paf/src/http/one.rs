@@ -58,7 +58,7 @@ enum End {
 
 /// Serves one connection to its end.
 pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &Seat) {
-    let mut flow = Watched::new(flow, Arc::clone(&seat.state), Arc::clone(&seat.shared.counters));
+    let mut flow = Watched::new(flow, Arc::clone(&seat.state), Arc::clone(&seat.shared.counters), &seat.shared.limits);
     let peer = caller.peer;
     let mut service = Dispatch { caller, seat };
     let mut ahead = Bytes::new();

@@ -137,11 +137,11 @@ async fn clients_that_leave_leave_nothing_behind() {
     for text in [
         "",
         "GE",
-        "GET / HTTP/1.1\r\n\r\n",
-        "GET /large HTTP/1.1\r\n\r\n",
-        "GET /work HTTP/1.1\r\n\r\n",
-        "POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nab",
-        "POST /refuse HTTP/1.1\r\ncontent-length: 9\r\n\r\nab",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /large HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /work HTTP/1.1\r\nhost: a\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nab",
+        "POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nab",
     ] {
         let mut client = world.connect();
         client.send(text).await;

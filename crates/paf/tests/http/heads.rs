@@ -31,6 +31,11 @@ async fn what_is_not_http_is_told_so_and_closed() {
         ("GET / HTTP/9.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\na\u{0}b: c\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nhost: a b@c/d\r\n\r\n", 400),
+        ("GET http://b@a/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+        ("POST /echo HTTP/1.1\r\nhost: b@a\r\ncontent-length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
         ("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n", 400),
         ("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
         ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}", 400),
@@ -40,6 +45,7 @@ async fn what_is_not_http_is_told_so_and_closed() {
         client.send(head).await;
         let said = client.rest().await;
         assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?}: {said:?}");
+        assert!(said.contains("\r\nconnection: close\r\n") && said.matches("HTTP/").count() == 1, "{head:?}: {said:?}");
         settle().await;
         assert_eq!((world.counters().malformed, world.counters().too_large), (1, 0), "{head:?}");
         world.end().await;
@@ -63,7 +69,7 @@ async fn a_head_too_large_is_refused_with_its_own_status() {
     assert!(said.starts_with("HTTP/1.1 414 ") || said.starts_with("HTTP/1.1 431 "), "{said:?}");
     // As many lines as are allowed pass.
     let mut client = world.connect();
-    client.send(&format!("GET / HTTP/1.1\r\nconnection: close\r\n{}\r\n", "x: y\r\n".repeat(60))).await;
+    client.send(&format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{}\r\n", "x: y\r\n".repeat(60))).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 200 "));
     assert_eq!((world.counters().malformed, world.counters().too_large), (3, 3));
     world.end().await;
@@ -162,6 +168,34 @@ async fn what_goes_wrong_is_told() {
     assert_eq!(told[..2], ["a client was refused with status 503", "a client was refused with status 400"]);
     assert!(told[2].starts_with("a connection broke: "), "{told:?}");
     assert!(!told.concat().contains("192.0.2.7"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_would_leave_http_is_told_from_one_that_answers() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = std::sync::Arc::clone(&told);
+    let service = paf::http(crate::world::router(), Limits::default()).plain_with_http2();
+    let world = World::run(service.on_fault(move |fault| list.lock().unwrap().push(fault.to_string())));
+    let mut client = world.connect();
+    client.send("GET /switch HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 500 "));
+    client.send("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n").await;
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 500 "));
+    // An upgrade that the handler does not take is none.
+    client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n").await;
+    assert!(client.until("hello").await.starts_with("HTTP/1.1 200 "));
+    let mut client = crate::frames::Frames::connect(&world, &[]).await;
+    let connect = [&[0x02, 7][..], b"CONNECT", &[0x41, 1], b"a"].concat();
+    client.send(crate::frames::HEADERS, crate::frames::END_HEADERS, 1, &connect).await;
+    // `:status: 500`, of the static table (RFC 7541 appendix A).
+    assert_eq!(client.until(crate::frames::HEADERS, 1).await.expect("an answer").data[0], 0x8e);
+    let expected = ["101 Switching Protocols", "200 OK", "200 OK"];
+    assert_eq!(
+        told.lock().unwrap()[..],
+        expected.map(|status| format!("the handler answered {status}, which ends no request"))
+    );
+    drop(client);
+    world.end().await;
 }
 
 /// In HTTP/2 the other requests of the connection go on, and the connection.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Extension;
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{Method, Request, Response, StatusCode};
 use axum::routing::{any, get, post};
 use device::{Flow, Listener, Peer};
 use http_body_util::{BodyExt, Full};
@@ -108,8 +108,22 @@ pub(crate) fn router() -> Router {
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/refuse", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "no") }))
         .route("/work", any(work))
+        .route("/slow", any(|| sleep(Duration::from_secs(1000))))
+        .route("/switch", any(switch))
+        .fallback(other)
         .route("/panic", get(|| async { panic!("the handler's own fault") as &'static str }))
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
+}
+
+/// Would leave HTTP.
+async fn switch(request: Request<axum::body::Body>) -> StatusCode {
+    assert!(request.extensions().get::<hyper::upgrade::OnUpgrade>().is_none());
+    StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Agrees to a tunnel.
+async fn other(method: Method) -> StatusCode {
+    if method == Method::CONNECT { StatusCode::OK } else { StatusCode::NOT_FOUND }
 }
 
 /// Does something else before it looks at the body.

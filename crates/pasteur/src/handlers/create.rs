@@ -96,6 +96,7 @@ fn broken_off(error: &BodyError) -> Failure {
     match error {
         BodyError::TooSlow => Problem::new(Kind::TooSlow).detail("the body").into(),
         BodyError::BadFraming(_) => Problem::new(Kind::Malformed).detail("the body's chunks are malformed").into(),
+        BodyError::WrongLength(_) => Problem::new(Kind::Malformed).detail(error.to_string()).into(),
         _ => Problem::new(Kind::Malformed).detail("the body broke off before its announced end").into(),
     }
 }

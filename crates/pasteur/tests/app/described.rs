@@ -75,7 +75,8 @@ async fn everywhere(seen: &mut BTreeSet<Case>) {
         seen.insert(note(said, 431));
         let lines = "x: y\r\n".repeat(65);
         let said = world.ask(request(&method, &template, &path, &lines)).await;
-        assert!(said.text().contains("at most 64 lines"), "{}", said.text());
+        let problem: api::Problem = serde_json::from_slice(&said.body).unwrap();
+        assert_eq!((problem.limit.as_deref(), problem.value), (Some("head_lines"), Some(64)));
         note(said, 431);
         // A head that never ends.
         let mut slow = world.connect();

@@ -1,7 +1,6 @@
 //! A request's body on its way in by HTTP/3.
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -80,11 +79,10 @@ impl Arriving {
     }
 
     /// The body is not as long as the request says (RFC 9114 section 4.1.2).
-    fn wrong(&mut self, how: &str) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn wrong(&mut self, how: &'static str) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.step = Step::Over;
         self.recv.stop_sending(Code::H3_MESSAGE_ERROR);
-        let error = io::Error::new(io::ErrorKind::InvalidData, format!("the body is {how} than its Content-Length"));
-        Poll::Ready(Some(Err(BodyError::BadFraming(error.into()))))
+        Poll::Ready(Some(Err(BodyError::WrongLength(how))))
     }
 
     fn broken(&mut self, error: h3::error::StreamError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
