@@ -12,7 +12,7 @@ use device::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::{Flood, Meter, Own, PREFACE, RST_STREAM, Refusals, Scanner, Unfinished};
+use super::frames::{Flood, Meter, Own, PREFACE, Refusals, Scanner, Unfinished};
 use super::gather::Gathering;
 use crate::counters::count;
 use crate::http::Shared;
@@ -142,9 +142,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         let mut now = None;
         let Self { inward, meter, refusals, .. } = this;
         inward.feed(came, |head| {
-            if head.kind == RST_STREAM {
-                refusals.over(head.stream);
-            }
+            refusals.came(head);
             let now = *now.get_or_insert_with(Instant::now);
             flood = flood.or(meter.came(head, now).err());
         });

@@ -17,7 +17,7 @@ const CODE: usize = 4;
 const LAST_AND_CODE: usize = 8;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
-pub(super) const RST_STREAM: u8 = 3;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
@@ -167,7 +167,7 @@ pub(super) enum Own {
     HeadTooLarge,
     /// A stream more than may be open.
     Stream,
-    /// More than the window of a stream or of the connection allowed, or a window of more than 2^31 - 1 bytes.
+    /// More than the window of a stream or of the connection allowed.
     Window,
 }
 
@@ -178,9 +178,27 @@ pub(super) struct Refusals {
     begun: VecDeque<u32>,
     /// The last stream that was refused.
     last: u32,
+    /// Streams whose window the client widened after the last data that it sent on them, the last [`BEGUN`] of them; 0 is the connection.
+    widened: VecDeque<u32>,
 }
 
 impl Refusals {
+    /// A frame came.
+    pub(super) fn came(&mut self, head: Head) {
+        let at = self.widened.iter().rposition(|widened| *widened == head.stream);
+        match (head.kind, at) {
+            (RST_STREAM, _) => drop(self.over(head.stream)),
+            (WINDOW_UPDATE, None) => {
+                if self.widened.len() >= BEGUN {
+                    self.widened.pop_front();
+                }
+                self.widened.push_back(head.stream);
+            }
+            (DATA, Some(at)) => drop(self.widened.remove(at)),
+            _ => {}
+        }
+    }
+
     /// A frame goes out.
     pub(super) fn went(&mut self, head: Head) -> Option<Own> {
         let ends = head.flags & END_STREAM != 0;
@@ -204,11 +222,12 @@ impl Refusals {
                     // After an answer of the library's own it only ends the request.
                     PROTOCOL_ERROR if head.stream != self.last => Own::Malformed,
                     REFUSED_STREAM => Own::Stream,
-                    FLOW_CONTROL_ERROR => Own::Window,
+                    // A window that is made too wide ends its stream with the same code, and lets nothing overrun it.
+                    FLOW_CONTROL_ERROR if !self.widened.contains(&head.stream) => Own::Window,
                     _ => return None,
                 }
             }
-            (GOAWAY, FLOW_CONTROL_ERROR) => Own::Window,
+            (GOAWAY, FLOW_CONTROL_ERROR) if !self.widened.contains(&0) => Own::Window,
             _ => return None,
         };
         self.last = head.stream;
@@ -216,7 +235,7 @@ impl Refusals {
     }
 
     /// A stream's answer is over; whether it had begun.
-    pub(super) fn over(&mut self, stream: u32) -> bool {
+    fn over(&mut self, stream: u32) -> bool {
         let at = self.begun.iter().position(|begun| *begun == stream);
         at.and_then(|at| self.begun.swap_remove_back(at)).is_some()
     }
@@ -441,5 +460,23 @@ mod tests {
             went(HEADERS, 4, stream, 40, 0);
         }
         assert_eq!(refusals.begun.len(), BEGUN);
+    }
+
+    #[test]
+    fn a_window_that_is_overrun_is_told_from_one_that_is_made_too_wide() {
+        let head = |kind, stream, code| Head { len: 4, kind, flags: 0, stream, code };
+        let mut refusals = Refusals::default();
+        refusals.came(head(WINDOW_UPDATE, 1, 0));
+        assert_eq!(refusals.went(head(RST_STREAM, 3, FLOW_CONTROL_ERROR)), Some(Own::Window));
+        assert_eq!(refusals.went(head(RST_STREAM, 1, FLOW_CONTROL_ERROR)), None);
+        refusals.came(head(DATA, 1, 0));
+        assert_eq!(refusals.went(head(RST_STREAM, 1, FLOW_CONTROL_ERROR)), Some(Own::Window));
+        assert_eq!(refusals.went(head(GOAWAY, 0, FLOW_CONTROL_ERROR)), Some(Own::Window));
+        refusals.came(head(WINDOW_UPDATE, 0, 0));
+        assert_eq!(refusals.went(head(GOAWAY, 0, FLOW_CONTROL_ERROR)), None);
+        for stream in 0..2000 {
+            refusals.came(head(WINDOW_UPDATE, stream, 0));
+        }
+        assert_eq!(refusals.widened.len(), BEGUN);
     }
 }
