@@ -76,6 +76,7 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
 
     // Before there are threads: it takes what was passed out of the environment.
     let sockets = Sockets::new().with_passed();
+    config.http2 = !options.no_h2;
     if config.tls.is_some() && !options.no_h3 {
         config.datagrams = Some(Arc::new(sockets.clone()));
         config.h3_port = options.h3_port;

@@ -13,8 +13,10 @@ use paf::{Net, Tls};
 pub struct Config {
     /// Where it listens.
     pub listen: Vec<Place>,
-    /// How it speaks TLS there, with HTTP/2 beside HTTP/1.1; `None` where it is plain HTTP.
+    /// How it speaks TLS there; `None` where it is plain HTTP.
     pub tls: Option<Tls>,
+    /// Whether it speaks HTTP/2 there beside HTTP/1.1: as the handshake says, or where a client begins with it.
+    pub http2: bool,
     /// What binds the sockets of HTTP/3, which is served at the ports that speak TLS; `None` where it is not.
     #[cfg(feature = "h3")]
     pub datagrams: Option<Arc<dyn paf::http::Datagrams>>,
@@ -86,6 +88,7 @@ impl Default for Config {
         Self {
             listen: Vec::new(),
             tls: None,
+            http2: true,
             #[cfg(feature = "h3")]
             datagrams: None,
             #[cfg(feature = "h3")]

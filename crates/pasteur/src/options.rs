@@ -88,6 +88,7 @@ impl Options {
         Config {
             listen: self.listen.clone(),
             tls: None,
+            http2: true,
             #[cfg(feature = "h3")]
             datagrams: None,
             #[cfg(feature = "h3")]

@@ -92,7 +92,7 @@ pub async fn serve<K: Stack, S: Store>(
     let (listen_at, listeners) = listen(stack, &config.listen).await?;
     let (redirect_at, redirect_listeners) = listen(stack, &config.redirect_listen).await?;
     let (admin_at, admin_listeners) = listen(stack, &config.admin_listen).await?;
-    let tls = config.tls.clone();
+    let (tls, http2) = (config.tls.clone(), config.http2);
     #[cfg(feature = "h3")]
     let (datagrams, h3_port) = (config.datagrams.clone(), config.h3_port);
 
@@ -102,9 +102,11 @@ pub async fn serve<K: Stack, S: Store>(
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
     let limits = http.clone();
-    let service = match &tls {
-        Some(tls) => paf::alpn(app.clone(), http, tls)?,
-        None => paf::http(app.clone(), http).plain_with_http2(),
+    let service = match (&tls, http2) {
+        (Some(tls), true) => paf::alpn(app.clone(), http, tls)?,
+        (Some(tls), false) => paf::https(app.clone(), http, tls)?,
+        (None, true) => paf::http(app.clone(), http).plain_with_http2(),
+        (None, false) => paf::http(app.clone(), http),
     }
     .behind(&proxies);
     let (told, time) = (log.clone(), Arc::clone(&clock));

@@ -37,6 +37,9 @@ pub(crate) struct ServeOptions {
     /// The folder for the account and the certificate, private keys among them [default: that of the store, with .acme behind]
     #[arg(long, env = "PASTEUR_ACME_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) acme_dir: Option<PathBuf>,
+    /// Serve no HTTP/2, with TLS and without: HTTP/1.1 alone, and HTTP/3
+    #[arg(long, env = "PASTEUR_NO_H2", action = ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) no_h2: bool,
     /// Serve no HTTP/3, which is served by UDP at every port that speaks TLS
     #[arg(long, env = "PASTEUR_NO_H3", action = ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) no_h3: bool,

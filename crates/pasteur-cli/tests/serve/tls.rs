@@ -76,6 +76,21 @@ fn needs_clients_prior_knowledge_without_tls() {
 }
 
 #[test]
+fn needs_clients_http2_is_left_out_where_it_is_told_to_be() {
+    let place = Place::new();
+    for options in [&["--no-h2"][..], &["--no-h2", "--tls-self-signed"]] {
+        let server = place.start(options);
+        let scheme = if options.len() > 1 { "https" } else { "http" };
+        let url = format!("{scheme}://{}/healthz", server.addresses[0]);
+        let asks =
+            |how: &str| run("curl", &["--silent", "--insecure", how, "--write-out", "%{http_version}", &url]).stdout;
+        assert_eq!(String::from_utf8_lossy(&asks("--http2")), "ok\n1.1", "{options:?}");
+        assert!(!String::from_utf8_lossy(&asks("--http2-prior-knowledge")).contains("ok"), "{options:?}");
+        server.end();
+    }
+}
+
+#[test]
 fn needs_clients_openssl_resumes_and_picks_names() {
     let place = Place::new();
     let (chain, key) = certificate(&place, "a", "a.test");
