@@ -48,7 +48,8 @@ use crate::tls::{Tls, TlsError};
 use crate::{Client, Counters, Net, Stop};
 use connection::Connection;
 use fault::Faults;
-use table::{NoPlace, Seat, Table};
+use state::Order;
+use table::{Door, NoPlace, Seat, Table};
 
 /// What handlers fail with; the connection is then closed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -78,7 +79,7 @@ where
 }
 
 /// A handler with its limits, connections and counters. Cloning gives another handle to the same service, so that
-/// several listeners share one set of limits.
+/// several listeners share one set of limits; each is stopped by itself.
 #[derive(Clone)]
 pub struct Service<H> {
     handler: H,
@@ -205,10 +206,11 @@ impl<H: Handler> Service<H> {
 }
 
 /// Serves what `listener` accepts until `stop` is pulled. Then nothing more is accepted, idle connections are closed,
-/// and open requests have [`Limits::grace`] to finish before they are cut. Returns when every connection of the
-/// service is closed.
+/// and open requests have [`Limits::grace`] to finish before they are cut. Returns when every connection that the
+/// listener accepted is closed; those of the service's other listeners go on.
 pub async fn serve<H: Handler, L: Listener>(service: Service<H>, mut listener: L, stop: Stop) {
     let shared = &service.shared;
+    let door = Arc::default();
     let pulled = stop.pulled();
     let mut pulled = std::pin::pin!(pulled);
     loop {
@@ -218,7 +220,7 @@ pub async fn serve<H: Handler, L: Listener>(service: Service<H>, mut listener: L
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((flow, peer)) => admit(&service, flow, peer),
+            Ok((flow, peer)) => admit(&service, &door, flow, peer),
             // Out of descriptors or memory: waiting is all that helps. A connection lost before it was accepted is nothing.
             Err(error) => {
                 count(&shared.counters.accept_errors);
@@ -230,28 +232,28 @@ pub async fn serve<H: Handler, L: Listener>(service: Service<H>, mut listener: L
         }
     }
     drop(listener);
-    drain(shared).await;
+    drain(shared, &door).await;
 }
 
-/// Tells every connection of the service to finish, and cuts those that have not in time.
-async fn drain(shared: &Shared) {
-    shared.table.stop_all();
-    if tokio::time::timeout(shared.limits.grace, shared.table.empty()).await.is_err() {
-        shared.table.cut_all();
-        shared.table.empty().await;
+/// Tells every connection that came by `door` to finish, and cuts those that have not in time.
+async fn drain(shared: &Shared, door: &Arc<Door>) {
+    shared.table.stop(door, Order::Finish);
+    if tokio::time::timeout(shared.limits.grace, door.empty()).await.is_err() {
+        shared.table.stop(door, Order::Cut);
+        door.empty().await;
     }
 }
 
 /// Gives a new flow its place and its task, lets it wait for one, or turns it away.
-fn admit<H: Handler, F: device::Flow>(service: &Service<H>, flow: F, peer: Peer) {
+fn admit<H: Handler, F: device::Flow>(service: &Service<H>, door: &Arc<Door>, flow: F, peer: Peer) {
     let shared = &service.shared;
     count(&shared.counters.accepted);
     let is_proxy = service.proxies.iter().any(|net| net.covers(peer));
     let client = if is_proxy { None } else { limited_client(&shared.limits.exempt, peer) };
-    match Table::enter(shared, client) {
+    match Table::enter(shared, door, client) {
         Ok(seat) => begin(service, flow, peer, seat, is_proxy),
         Err(NoPlace::Client) => connection::turn_away(flow, peer, &service.transport, shared),
-        Err(NoPlace::Full) => match Table::queue(shared, client) {
+        Err(NoPlace::Full) => match Table::queue(shared, door, client) {
             Some(turn) => {
                 let service = service.clone();
                 tokio::spawn(async move {

@@ -24,6 +24,24 @@ pub(super) enum Order {
     Cut = 2,
 }
 
+/// An order that only grows: one that was given before is never taken back.
+#[derive(Debug, Default)]
+pub(super) struct AtomicOrder(AtomicU8);
+
+impl AtomicOrder {
+    pub(super) fn give(&self, order: Order) {
+        self.0.fetch_max(order as u8, Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> Order {
+        match self.0.load(Ordering::Acquire) {
+            0 => Order::Run,
+            1 => Order::Finish,
+            _ => Order::Cut,
+        }
+    }
+}
+
 /// Where a connection is between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -50,7 +68,7 @@ pub(super) enum Overdue {
 
 #[derive(Debug)]
 pub(super) struct State {
-    order: AtomicU8,
+    order: AtomicOrder,
     /// Wakes the connection's task for an order.
     pub(super) task: AtomicWaker,
     /// Whether a request's body was dropped before its end: bytes of it may still come.
@@ -91,7 +109,7 @@ impl State {
             frame: None,
         };
         Self {
-            order: AtomicU8::new(Order::Run as u8),
+            order: AtomicOrder::default(),
             task: AtomicWaker::new(),
             unread: AtomicBool::new(false),
             arriving: AtomicBool::new(false),
@@ -104,18 +122,14 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives an order; one that was given before is never taken back.
+    /// Gives an order, and wakes who has to follow it.
     pub(super) fn give(&self, order: Order) {
-        self.order.fetch_max(order as u8, Ordering::Release);
+        self.order.give(order);
         self.task.wake();
     }
 
     pub(super) fn order(&self) -> Order {
-        match self.order.load(Ordering::Acquire) {
-            0 => Order::Run,
-            1 => Order::Finish,
-            _ => Order::Cut,
-        }
+        self.order.get()
     }
 
     /// When a connection on which everything is answered and read has been idle for `time`.

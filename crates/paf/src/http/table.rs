@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
-use super::state::{Order, State};
+use super::state::{AtomicOrder, Order, State};
 use crate::Client;
 use crate::counters::count;
 
@@ -32,20 +33,36 @@ pub(super) struct Table {
     most: usize,
     most_per_client: usize,
     inner: Mutex<Inner>,
-    left: Notify,
     /// Told to the newcomer who has waited longest when a place is given back.
     room: Notify,
 }
 
 struct Inner {
-    seats: Vec<Option<Arc<State>>>,
+    seats: Vec<Option<Taken>>,
     free: Vec<usize>,
     taken: usize,
     hand: usize,
     /// Newcomers who wait for a place.
     newcomers: usize,
     clients: HashMap<Client, usize>,
-    stopped: Order,
+}
+
+/// A place that is taken.
+struct Taken {
+    state: Arc<State>,
+    door: Arc<Door>,
+    /// Whether it was told to make room, and counts no more.
+    evicted: bool,
+}
+
+/// Where connections come in, of which a service may have several: those of one are told to stop together, and no others.
+#[derive(Debug, Default)]
+pub(super) struct Door {
+    /// What they were told; changed and looked at while the table is locked.
+    stopped: AtomicOrder,
+    open: AtomicUsize,
+    /// Told when one of them leaves.
+    left: Notify,
 }
 
 /// Why a newcomer has no place.
@@ -60,6 +77,7 @@ pub(super) enum NoPlace {
 /// A newcomer's turn to wait for a place; dropping it gives the turn back.
 pub(super) struct Turn {
     shared: Arc<Shared>,
+    door: Arc<Door>,
     client: Option<Client>,
 }
 
@@ -67,39 +85,34 @@ pub(super) struct Turn {
 pub(super) struct Seat {
     pub(super) shared: Arc<Shared>,
     pub(super) state: Arc<State>,
+    door: Arc<Door>,
     index: usize,
     client: Option<Client>,
 }
 
 impl Table {
     pub(super) fn new(most: usize, most_per_client: usize) -> Self {
-        let inner = Inner {
-            seats: Vec::new(),
-            free: Vec::new(),
-            taken: 0,
-            hand: 0,
-            newcomers: 0,
-            clients: HashMap::new(),
-            stopped: Order::Run,
-        };
-        Self { most: most.max(1), most_per_client, inner: Mutex::new(inner), left: Notify::new(), room: Notify::new() }
+        let inner =
+            Inner { seats: Vec::new(), free: Vec::new(), taken: 0, hand: 0, newcomers: 0, clients: HashMap::new() };
+        Self { most: most.max(1), most_per_client, inner: Mutex::new(inner), room: Notify::new() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection of `client` that has just come. Those who wait already come first.
-    pub(super) fn enter(shared: &Arc<Shared>, client: Option<Client>) -> Result<Seat, NoPlace> {
+    /// A place for a connection of `client` that has just come by `door`. Those who wait already come first.
+    pub(super) fn enter(shared: &Arc<Shared>, door: &Arc<Door>, client: Option<Client>) -> Result<Seat, NoPlace> {
         let inner = shared.table.inner();
         let others = inner.newcomers > 0;
-        Self::sit(shared, inner, client, others)
+        Self::sit(shared, inner, door, client, others)
     }
 
     /// A place for a connection of `client`, unless it is another's.
     fn sit(
         shared: &Arc<Shared>,
         mut inner: MutexGuard<'_, Inner>,
+        door: &Arc<Door>,
         client: Option<Client>,
         others: bool,
     ) -> Result<Seat, NoPlace> {
@@ -118,7 +131,8 @@ impl Table {
             count(&shared.counters.evicted);
         }
         let state = Arc::new(State::new(&shared.limits, Instant::now()));
-        state.give(inner.stopped);
+        state.give(door.stopped.get());
+        door.open.fetch_add(1, Relaxed);
         let index = match inner.free.pop() {
             Some(index) => index,
             None => {
@@ -126,40 +140,41 @@ impl Table {
                 inner.seats.len() - 1
             }
         };
-        inner.seats[index] = Some(Arc::clone(&state));
+        inner.seats[index] = Some(Taken { state: Arc::clone(&state), door: Arc::clone(door), evicted: false });
         inner.taken += 1;
         drop(inner);
         count(&shared.counters.open);
-        Ok(Seat { shared: Arc::clone(shared), state, index, client })
+        Ok(Seat { shared: Arc::clone(shared), state, door: Arc::clone(door), index, client })
     }
 
-    /// A turn to wait for a place for a connection of `client`; `None` where as many wait as may, or the service has been told to stop.
-    pub(super) fn queue(shared: &Arc<Shared>, client: Option<Client>) -> Option<Turn> {
+    /// A turn to wait for a place for a connection of `client`; `None` where as many wait as may, or those of `door` were told to stop.
+    pub(super) fn queue(shared: &Arc<Shared>, door: &Arc<Door>, client: Option<Client>) -> Option<Turn> {
         let mut inner = shared.table.inner();
-        if inner.newcomers >= NEWCOMERS || inner.stopped != Order::Run {
+        if inner.newcomers >= NEWCOMERS || door.stopped.get() != Order::Run {
             return None;
         }
         inner.newcomers += 1;
-        Some(Turn { shared: Arc::clone(shared), client })
+        Some(Turn { shared: Arc::clone(shared), door: Arc::clone(door), client })
     }
 
-    /// Tells every connection, and those to come, to finish.
-    pub(super) fn stop_all(&self) {
-        self.inner().order_all(Order::Finish);
+    /// Tells every connection of `door`, and those to come by it, to finish or that they are cut.
+    pub(super) fn stop(&self, door: &Arc<Door>, order: Order) {
+        let inner = self.inner();
+        door.stopped.give(order);
+        for taken in inner.seats.iter().flatten().filter(|taken| Arc::ptr_eq(&taken.door, door)) {
+            taken.state.give(order);
+        }
     }
+}
 
-    /// Cuts every connection.
-    pub(super) fn cut_all(&self) {
-        self.inner().order_all(Order::Cut);
-    }
-
-    /// Waits until no connection is left.
+impl Door {
+    /// Waits until no connection of it is left.
     pub(super) async fn empty(&self) {
         loop {
             let left = self.left.notified();
             let mut left = std::pin::pin!(left);
             left.as_mut().enable();
-            if self.inner().seats.iter().all(Option::is_none) {
+            if self.open.load(Acquire) == 0 {
                 return;
             }
             left.await;
@@ -175,8 +190,8 @@ impl Turn {
         loop {
             let _ = timeout(LOOK_AGAIN, table.room.notified()).await;
             let inner = table.inner();
-            let stopped = inner.stopped != Order::Run;
-            match Table::sit(&self.shared, inner, self.client, stopped) {
+            let stopped = self.door.stopped.get() != Order::Run;
+            match Table::sit(&self.shared, inner, &self.door, self.client, stopped) {
                 Err(NoPlace::Full) if Instant::now() < end && !stopped => (),
                 seated => return seated,
             }
@@ -254,23 +269,19 @@ impl Inner {
         let looks = LOOKS.min(self.seats.len());
         let start = self.hand;
         self.hand = (start + looks) % self.seats.len().max(1);
-        let victim = (0..looks)
-            .filter_map(|i| self.seats[(start + i) % self.seats.len()].as_ref())
-            .filter(|state| state.order() != Order::Cut)
-            .filter_map(|state| state.waiting_since().map(|since| (since, state)))
+        let (_, victim) = (0..looks)
+            .map(|i| (start + i) % self.seats.len())
+            .filter_map(|index| self.seats[index].as_ref().map(|taken| (&taken.state, index)))
+            .filter(|(state, _)| state.order() != Order::Cut)
+            .filter_map(|(state, index)| state.waiting_since().map(|since| (since, index)))
             .filter(|(since, _)| now - *since >= SHORT_WAIT)
             .min_by_key(|(since, _)| *since)?;
-        victim.1.give(Order::Cut);
+        let taken = self.seats[victim].as_mut()?;
+        taken.state.give(Order::Cut);
         // It no longer counts, though its seat is given back by its own task.
+        taken.evicted = true;
         self.taken -= 1;
         Some(())
-    }
-
-    fn order_all(&mut self, order: Order) {
-        self.stopped = order;
-        for state in self.seats.iter().flatten() {
-            state.give(order);
-        }
     }
 }
 
@@ -279,19 +290,16 @@ impl Drop for Seat {
         let table = &self.shared.table;
         let mut inner = table.inner();
         // An evicted connection was taken off the count when it was told to go.
-        let evicted = self.state.order() == Order::Cut && inner.stopped != Order::Cut;
-        if !evicted {
-            inner.taken = inner.taken.saturating_sub(1);
+        if inner.seats[self.index].take().is_some_and(|taken| !taken.evicted) {
+            inner.taken -= 1;
         }
-        inner.seats[self.index] = None;
         inner.free.push(self.index);
         inner.uncount(self.client);
-        let stopped = inner.stopped != Order::Run;
         drop(inner);
         self.shared.counters.open.fetch_sub(1, Relaxed);
         table.room.notify_one();
-        if stopped {
-            table.left.notify_waiters();
+        if self.door.open.fetch_sub(1, Release) == 1 {
+            self.door.left.notify_waiters();
         }
     }
 }

@@ -22,6 +22,28 @@ async fn idle_connections_end_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_that_is_stopped_leaves_the_others_of_its_service() {
+    let service = paf::http(crate::world::router(), Limits { connections: 3, ..Limits::default() });
+    let (first, second) = (World::run(service.clone()), World::run(service));
+    let (mut going, mut staying) = (first.connect(), second.connect());
+    going.hello().await;
+    staying.hello().await;
+    let mut busy = first.connect();
+    busy.send("GET /work HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    settle().await;
+    assert!(first.stopped().await > 15 * SECOND);
+    assert_eq!(going.rest().await, "");
+    assert!(busy.rest().await.starts_with("HTTP/1.1 200 "));
+    // They have the places of both now.
+    let mut more = [second.connect(), second.connect()];
+    for client in more.iter_mut().chain([&mut staying]) {
+        client.hello().await;
+    }
+    assert_eq!(second.counters().open, 3);
+    assert!(second.end().await < SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_open_request_is_answered_and_nothing_new_is_taken() {
     let world = World::new(Limits::default());
     let mut busy = world.connect();

@@ -85,10 +85,17 @@ impl World {
 
     /// Pulls the switch, and tells how long the service took to end.
     pub(crate) async fn end(self) -> Duration {
+        let counters = Arc::clone(&self.counters);
+        let took = self.stopped().await;
+        assert_eq!(counters.snapshot().open, 0);
+        took
+    }
+
+    /// The same for one listener of several.
+    pub(crate) async fn stopped(self) -> Duration {
         let start = Instant::now();
         self.stop.pull();
         self.served.await.unwrap();
-        assert_eq!(self.counters.snapshot().open, 0);
         start.elapsed()
     }
 }

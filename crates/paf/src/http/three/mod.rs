@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use super::exchange::Caller;
 use super::fault::Fault;
 use super::limits::Refusal;
-use super::table::{Seat, Table};
+use super::table::{Door, Seat, Table};
 use super::{Handler, Service, Shared, drain, limited_client};
 use crate::Stop;
 use crate::counters::count;
@@ -96,6 +96,7 @@ pub async fn serve_h3<H: Handler>(service: Http3<H>, socket: Arc<dyn AsyncUdpSoc
         Ok(endpoint) => endpoint,
         Err(error) => return broken(&error),
     };
+    let door = Arc::default();
     loop {
         let incoming = tokio::select! {
             biased;
@@ -103,7 +104,7 @@ pub async fn serve_h3<H: Handler>(service: Http3<H>, socket: Arc<dyn AsyncUdpSoc
             incoming = endpoint.accept() => incoming,
         };
         match incoming {
-            Some(incoming) => admit(&service, incoming),
+            Some(incoming) => admit(&service, &door, incoming),
             None => {
                 broken(&io::Error::other("the socket for HTTP/3 is broken"));
                 stop.pulled().await;
@@ -112,13 +113,13 @@ pub async fn serve_h3<H: Handler>(service: Http3<H>, socket: Arc<dyn AsyncUdpSoc
         }
     }
     endpoint.set_server_config(None);
-    drain(shared).await;
+    drain(shared, &door).await;
     // Until the last acknowledgements and farewells have gone out.
     let _ = timeout(FAREWELL, endpoint.wait_idle()).await;
 }
 
 /// Gives a new connection its place and its task, turns it away, or asks for a proof of its address first.
-fn admit<H: Handler>(service: &Http3<H>, incoming: Incoming) {
+fn admit<H: Handler>(service: &Http3<H>, door: &Arc<Door>, incoming: Incoming) {
     let shared = &service.shared;
     let is_proven = incoming.remote_address_validated();
     if !is_proven && service.unproven.load(Relaxed) >= shared.limits.http3.unproven {
@@ -131,7 +132,7 @@ fn admit<H: Handler>(service: &Http3<H>, incoming: Incoming) {
     let address = incoming.remote_address();
     let peer = Peer::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()));
     let client = limited_client(&shared.limits.exempt, peer);
-    match Table::enter(shared, client.filter(|_| is_proven)) {
+    match Table::enter(shared, door, client.filter(|_| is_proven)) {
         Ok(seat) => {
             let proof = (!is_proven).then(|| Unproven::new(&service.unproven));
             let caller = Caller {
