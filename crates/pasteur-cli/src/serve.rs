@@ -195,6 +195,6 @@ mod tests {
 
     #[test]
     fn descriptors_are_left_for_others() {
-        assert_eq!([20_000, 1024, 256, 200, 4].map(connections), [19_808, 832, 64, 50, 1]);
+        assert_eq!([20_000, 1024, 256, 200, 4].map(connections), [19_744, 768, 64, 50, 1]);
     }
 }
