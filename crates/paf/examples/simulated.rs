@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use device::Stack;
-use device::sim::{SimStack, Trouble};
+use device::sim::{Delay, SimStack, Trouble};
 use paf::files::{File, Files};
 use paf::http::Limits;
 use paf::{Stop, serve};
@@ -14,9 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let page = File::new("text/plain", Bytes::from("hello"), "1")?;
+    let page = File::new("text/plain", bytes::Bytes::from("hello"), "1")?;
     let service = paf::http(Files::new(HashMap::from([("/index.html".to_owned(), page)])), Limits::default());
-    let network = SimStack::with(Trouble { seed: 7, split: true, delay: true, cut: None });
+    let delay = Delay { most: Duration::from_millis(100), sleep: |time| Box::pin(tokio::time::sleep(time)) };
+    let network = SimStack::with(Trouble { seed: 7, split: true, delay: Some(delay), cut: None });
     let (at, stop) = ("10.0.0.1:80".parse()?, Stop::new());
     let served = tokio::spawn(serve(service, network.listen(at).await?, stop.clone()));
 

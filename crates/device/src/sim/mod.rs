@@ -8,7 +8,7 @@ mod random;
 
 pub use block::{Cut, SECTOR, SimBlock, Unflushed};
 pub use clock::SimClock;
-pub use net::{SimEthernet, SimFlow, SimListener, SimStack, Trouble, WireTrouble};
+pub use net::{Delay, SimEthernet, SimFlow, SimListener, SimStack, Sleep, Trouble, WireTrouble};
 pub use random::SimRandom;
 #[cfg(feature = "conformance")]
 pub(crate) use random::split_mix;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use device::Flow;
 use device::sim::SimFlow;
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::time::timeout;
@@ -37,13 +38,13 @@ pub(crate) struct Got {
 }
 
 /// The reading side of a connection.
-pub(crate) struct Answers {
-    flow: ReadHalf<SimFlow>,
+pub(crate) struct Answers<F> {
+    flow: ReadHalf<F>,
     ahead: Vec<u8>,
 }
 
-impl Answers {
-    pub(crate) fn new(flow: ReadHalf<SimFlow>) -> Self {
+impl<F: Flow> Answers<F> {
+    pub(crate) fn new(flow: ReadHalf<F>) -> Self {
         Self { flow, ahead: Vec::new() }
     }
 
@@ -99,6 +100,13 @@ impl Answers {
         refusals
     }
 
+    /// Reads to the end, whatever comes.
+    pub(crate) async fn drain(&mut self) {
+        while self.more().await {
+            self.ahead.clear();
+        }
+    }
+
     /// The next whole answer: status, id, body.
     async fn next(&mut self) -> Option<(u16, Option<u64>, Vec<u8>)> {
         let end = loop {
@@ -126,16 +134,9 @@ impl Answers {
     }
 }
 
-impl Answers {
+impl Answers<SimFlow> {
     /// Breaks the connection off.
     pub(crate) fn reset(self, write: tokio::io::WriteHalf<SimFlow>) {
         self.flow.unsplit(write).reset();
-    }
-
-    /// Reads to the end, whatever comes.
-    pub(crate) async fn drain(&mut self) {
-        while self.more().await {
-            self.ahead.clear();
-        }
     }
 }

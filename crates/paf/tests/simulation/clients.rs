@@ -11,8 +11,7 @@ use super::handler::pattern;
 use super::world::{Dice, World};
 
 /// A request as bytes, and its answer.
-fn request(world: &World, dice: &mut Dice) -> (Vec<u8>, Asked) {
-    let id = world.id();
+pub(crate) fn request(id: u64, dice: &mut Dice) -> (Vec<u8>, Asked) {
     let upgrade = if dice.below(6) == 0 { "connection: upgrade\r\nupgrade: other\r\n" } else { "" };
     match dice.below(6) {
         0 => {
@@ -89,9 +88,14 @@ fn note(world: &World, got: Got) {
     seen.cuts += usize::from(got.ended);
 }
 
-async fn one_after_another(world: &World, dice: &mut Dice, write: &mut WriteHalf<SimFlow>, answers: &mut Answers) {
+async fn one_after_another(
+    world: &World,
+    dice: &mut Dice,
+    write: &mut WriteHalf<SimFlow>,
+    answers: &mut Answers<SimFlow>,
+) {
     for _ in 0..1 + dice.below(8) {
-        let (bytes, asked) = request(world, dice);
+        let (bytes, asked) = request(world.id(), dice);
         let sent = write.write_all(&bytes).await;
         let got = answers.check(&[asked]).await;
         assert!(sent.is_ok() || got.ended, "a broken connection goes on");
@@ -108,10 +112,10 @@ async fn all_at_once(
     world: &World,
     dice: &mut Dice,
     write: &mut WriteHalf<SimFlow>,
-    answers: &mut Answers,
+    answers: &mut Answers<SimFlow>,
     half_close: bool,
 ) {
-    let (bytes, asked): (Vec<_>, Vec<_>) = (0..1 + dice.below(8)).map(|_| request(world, dice)).unzip();
+    let (bytes, asked): (Vec<_>, Vec<_>) = (0..1 + dice.below(8)).map(|_| request(world.id(), dice)).unzip();
     let bytes = bytes.concat();
     let sending = async {
         let _ = write.write_all(&bytes).await;
@@ -127,8 +131,8 @@ async fn all_at_once(
 }
 
 /// A request that comes in pieces with pauses, but fast enough.
-async fn in_pieces(world: &World, dice: &mut Dice, write: &mut WriteHalf<SimFlow>, answers: &mut Answers) {
-    let (bytes, asked) = request(world, dice);
+async fn in_pieces(world: &World, dice: &mut Dice, write: &mut WriteHalf<SimFlow>, answers: &mut Answers<SimFlow>) {
+    let (bytes, asked) = request(world.id(), dice);
     let sending = async {
         let (head, body) = bytes.split_at(20.min(bytes.len()));
         for byte in head.chunks(1) {
@@ -145,8 +149,8 @@ async fn in_pieces(world: &World, dice: &mut Dice, write: &mut WriteHalf<SimFlow
 }
 
 /// Stops in the middle of a request, and waits. The service has to end it.
-async fn stalls(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers) {
-    let (bytes, asked) = request(world, dice);
+async fn stalls(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers<SimFlow>) {
+    let (bytes, asked) = request(world.id(), dice);
     let _ = write.write_all(&bytes[..dice.below(bytes.len() as u64) as usize]).await;
     let got = answers.check(std::slice::from_ref(&asked)).await;
     assert_eq!(got.answers, 0, "half a request was answered");
@@ -158,8 +162,8 @@ async fn stalls(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, m
 }
 
 /// Breaks the connection at some moment.
-async fn resets(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers) {
-    let (bytes, asked): (Vec<_>, Vec<_>) = (0..1 + dice.below(4)).map(|_| request(world, dice)).unzip();
+async fn resets(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers<SimFlow>) {
+    let (bytes, asked): (Vec<_>, Vec<_>) = (0..1 + dice.below(4)).map(|_| request(world.id(), dice)).unzip();
     let bytes = bytes.concat();
     let sending = async {
         let _ = write.write_all(&bytes).await;
@@ -172,7 +176,7 @@ async fn resets(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, m
 }
 
 /// Asks for much and takes nothing, then reads on to see what it was given.
-async fn does_not_read(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers) {
+async fn does_not_read(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers<SimFlow>) {
     let asked: Vec<_> = (0..5).map(|_| Asked::give(world.id(), 60_000)).collect();
     let text: String = asked.iter().map(|a| format!("GET /give/{}/60000 HTTP/1.1\r\nhost: a\r\n\r\n", a.id)).collect();
     let _ = write.write_all(text.as_bytes()).await;
@@ -183,8 +187,8 @@ async fn does_not_read(world: &World, dice: &mut Dice, mut write: WriteHalf<SimF
 }
 
 /// Bytes that are no HTTP, or almost.
-async fn talks_nonsense(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers) {
-    let (mut bytes, _) = request(world, dice);
+async fn talks_nonsense(world: &World, dice: &mut Dice, mut write: WriteHalf<SimFlow>, mut answers: Answers<SimFlow>) {
+    let (mut bytes, _) = request(world.id(), dice);
     for _ in 0..1 + dice.below(8) {
         let at = dice.below(bytes.len().min(60) as u64) as usize;
         bytes[at] = dice.below(256) as u8;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use device::sim::{SimStack, Trouble};
+use device::sim::{Delay, SimStack, Trouble};
 use device::{Listener, Peer, Stack};
 use paf::http::{Limits, Service, serve};
 use paf::{Snapshot, Stop};
@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::handler::Handler;
 use super::{clients, two};
 
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+/// The longest delays of a network: one that clients cannot be told from good ones on, and one that makes them slow.
+const DELAYS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(3)];
 
 /// Numbers that follow from a seed.
 #[derive(Clone, Debug)]
@@ -93,8 +95,11 @@ async fn live(seed: u64) -> Seen {
     let start = Instant::now();
     let cut = (dice.below(3) == 0).then_some(50..30_000);
     let is_crowded = dice.below(4) == 0;
-    let trouble = Trouble { seed: dice.below(u64::MAX), split: dice.below(2) == 0, delay: dice.below(2) == 0, cut };
-    let is_kind = trouble.cut.is_none() && !is_crowded;
+    let delay =
+        DELAYS.get(dice.below(3) as usize).map(|most| Delay { most: *most, sleep: |time| Box::pin(sleep(time)) });
+    let is_slow = delay.is_some_and(|delay| delay.most > DELAYS[0]);
+    let trouble = Trouble { seed: dice.below(u64::MAX), split: dice.below(2) == 0, delay, cut };
+    let is_kind = trouble.cut.is_none() && !is_crowded && !is_slow;
     let stack = SimStack::with(trouble);
     let listener = stack.listen("10.0.0.1:80".parse().unwrap()).await.unwrap();
     let Peer::Ip(at) = listener.local().unwrap() else { panic!("an address") };
@@ -129,7 +134,7 @@ async fn live(seed: u64) -> Seen {
         }
         assert!(!served.is_finished(), "a service ends when it is told to");
         // A client that left is noticed once the handler, at work for it, has something to say.
-        sleep(Duration::from_secs(30)).await;
+        sleep(Duration::from_secs(if is_slow { 300 } else { 30 })).await;
         assert_eq!(counters.snapshot().open, 0, "connections without a client");
         assert_eq!(stack.ends(), 0, "flows without a client");
     }

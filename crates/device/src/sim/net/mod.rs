@@ -1,7 +1,7 @@
 //! A network in memory: listeners and flows of one process, reliable unless trouble is asked for.
 //!
-//! Flows here are streams: trouble splits, delays and cuts them. A network that loses, repeats and reorders packets
-//! stands under a TCP/IP implementation: [`SimEthernet`].
+//! Flows here are streams, as TCP gives them: what the network below loses, repeats or reorders is to a stream a delay, and at worst its
+//! end. So trouble splits, delays and cuts them. A network that does it to packets stands under a TCP/IP implementation: [`SimEthernet`].
 
 mod pipe;
 mod wire;
@@ -11,9 +11,11 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 pub use pipe::SimFlow;
 pub use wire::{SimEthernet, WireTrouble};
@@ -33,11 +35,23 @@ pub struct Trouble {
     pub seed: u64,
     /// Reads and writes often take a part of what they could, and sometimes one byte.
     pub split: bool,
-    /// Reads and writes often have to be asked twice.
-    pub delay: bool,
+    /// Reads and writes often take their time.
+    pub delay: Option<Delay>,
     /// After how many bytes, both ways together, a flow is reset; drawn for each flow. `None` is never.
     pub cut: Option<Range<u64>>,
 }
+
+/// How long reads and writes take that do not go at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Delay {
+    /// The longest of them; each is drawn.
+    pub most: Duration,
+    /// Waits for so long, by whatever clock the flows live on.
+    pub sleep: fn(Duration) -> Sleep,
+}
+
+/// A wait.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A network in memory. Clones are the same network.
 #[derive(Clone, Debug, Default)]
@@ -207,6 +221,9 @@ mod tests {
         }
     }
 
+    /// No time passes, but whoever waits has to be asked twice.
+    const AGAIN: Delay = Delay { most: Duration::from_secs(1), sleep: |_| Box::pin(tokio::task::yield_now()) };
+
     /// The suite's view of a network in memory.
     struct Suite(SimStack);
 
@@ -248,7 +265,7 @@ mod tests {
     #[test]
     fn keeps_what_stacks_promise_in_trouble() {
         for seed in 0..3 {
-            let trouble = Trouble { seed, split: true, delay: true, cut: None };
+            let trouble = Trouble { seed, split: true, delay: Some(AGAIN), cut: None };
             run(conformance::all(&Suite(SimStack::with(trouble))));
         }
     }
@@ -273,7 +290,7 @@ mod tests {
     #[test]
     fn bytes_arrive_in_order_whatever_befalls_the_flow() {
         for seed in 0..50 {
-            let trouble = Trouble { seed, split: true, delay: true, cut: None };
+            let trouble = Trouble { seed, split: true, delay: Some(AGAIN), cut: None };
             run(async {
                 let stack = SimStack::with(trouble);
                 let mut listener = stack.listen(any()).await.unwrap();
@@ -298,6 +315,37 @@ mod tests {
                 assert_eq!(sending.await.unwrap(), b"and back");
             });
         }
+    }
+
+    /// How long each read of a flow took, of which one reads what the other writes at once.
+    fn delays(seed: u64) -> Vec<Duration> {
+        const MOST: Duration = Duration::from_secs(3);
+        let delay = Delay { most: MOST, sleep: |time| Box::pin(tokio::time::sleep(time)) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let stack = SimStack::with(Trouble { seed, delay: Some(delay), ..Trouble::default() });
+            let mut listener = stack.listen(any()).await.unwrap();
+            let mut client = stack.connect(address(&listener)).unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            let mut all = Vec::new();
+            for _ in 0..100 {
+                client.write_all(b"x").await.unwrap();
+                let begin = tokio::time::Instant::now();
+                server.read_exact(&mut [0]).await.unwrap();
+                all.push(begin.elapsed());
+            }
+            assert!(all.iter().all(|took| *took <= MOST + Duration::from_millis(1)), "{all:?}");
+            all
+        })
+    }
+
+    #[test]
+    fn delays_pass_time_and_follow_from_the_seed() {
+        let all = delays(1);
+        assert!(all.iter().filter(|took| took.is_zero()).count() > 50, "{all:?}");
+        assert!(all.iter().any(|took| *took > Duration::from_secs(2)), "{all:?}");
+        assert_eq!(all, delays(1));
+        assert_ne!(all, delays(2));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! Two ends of a stream.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::split_mix;
+use super::{Delay, Sleep, split_mix};
 
 /// Bytes on their way, each way; a writer waits for room.
 const WINDOW: usize = 64 * 1024;
@@ -30,7 +32,7 @@ pub struct SimFlow {
 pub(super) struct Chances {
     pub(super) seed: u64,
     pub(super) split: bool,
-    pub(super) delay: bool,
+    pub(super) delay: Option<Delay>,
     /// Bytes that the flow still carries.
     pub(super) left: u64,
 }
@@ -42,7 +44,7 @@ struct Link {
     reset: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Way {
     bytes: VecDeque<u8>,
     /// Nothing more comes.
@@ -51,6 +53,43 @@ struct Way {
     deaf: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// What its reader and its writer still wait for, though they could go on.
+    reading: Wait,
+    writing: Wait,
+}
+
+/// A delay of one end of a way.
+#[derive(Default)]
+enum Wait {
+    /// There is none, and one may be drawn.
+    #[default]
+    None,
+    Until(Sleep),
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("bytes", &self.bytes.len()).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl Wait {
+    /// Whether the call goes through now.
+    fn is_over(&mut self, chances: &mut Option<Chances>, cx: &mut Context<'_>) -> bool {
+        if let (Self::None, Some(Chances { seed, delay: Some(delay), .. })) = (&*self, chances)
+            && split_mix(seed).is_multiple_of(4)
+        {
+            let most = u64::try_from(delay.most.as_nanos()).unwrap_or(u64::MAX).max(1);
+            *self = Self::Until((delay.sleep)(Duration::from_nanos(split_mix(seed) % most)));
+        }
+        if let Self::Until(sleep) = self
+            && sleep.as_mut().poll(cx).is_pending()
+        {
+            return false;
+        }
+        *self = Self::None;
+        true
+    }
 }
 
 impl SimFlow {
@@ -72,21 +111,17 @@ impl SimFlow {
 }
 
 impl Link {
-    /// How many of `most` bytes go at once; none where the call is to be made again.
-    fn some_of(&mut self, most: usize, cx: &Context<'_>) -> Option<usize> {
-        let Some(chances) = &mut self.chances else { return Some(most) };
-        if chances.delay && split_mix(&mut chances.seed).is_multiple_of(4) {
-            cx.waker().wake_by_ref();
-            return None;
-        }
+    /// How many of `most` bytes go at once.
+    fn some_of(&mut self, most: usize) -> usize {
+        let Some(chances) = &mut self.chances else { return most };
         if !chances.split || most < 2 {
-            return Some(most);
+            return most;
         }
-        Some(match split_mix(&mut chances.seed) % 4 {
+        match split_mix(&mut chances.seed) % 4 {
             0 => most,
             1 => 1,
             _ => 1 + usize::try_from(split_mix(&mut chances.seed) % most as u64).unwrap_or_default(),
-        })
+        }
     }
 
     /// Takes `most` bytes from what the flow still carries; with the last it is reset.
@@ -124,7 +159,11 @@ impl AsyncRead for SimFlow {
             way.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let Some(count) = link.some_of(most, cx) else { return Poll::Pending };
+        let Link { ways, chances, .. } = &mut *link;
+        if !ways[1 - self.side].reading.is_over(chances, cx) {
+            return Poll::Pending;
+        }
+        let count = link.some_of(most);
         let way = &mut link.ways[1 - self.side];
         let (front, back) = way.bytes.as_slices();
         let first = front.len().min(count);
@@ -154,7 +193,11 @@ impl AsyncWrite for SimFlow {
             way.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let Some(count) = link.some_of(most, cx) else { return Poll::Pending };
+        let Link { ways, chances, .. } = &mut *link;
+        if !ways[self.side].writing.is_over(chances, cx) {
+            return Poll::Pending;
+        }
+        let count = link.some_of(most);
         let count = link.carry(count);
         let way = &mut link.ways[self.side];
         way.bytes.extend(&data[..count]);
