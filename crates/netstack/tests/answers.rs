@@ -22,8 +22,9 @@ const LEN: usize = 100;
 /// A client that is written by hand. Its first byte has the number 1.
 struct Client {
     card: SimEthernet,
-    /// What the server's first byte has.
+    /// The server's number that is expected next.
     server: TcpSeqNumber,
+    window: u16,
 }
 
 /// An answer: how many segments arrived in their turn, and which beside: the first of each block, and the one after its last.
@@ -37,7 +38,7 @@ impl Client {
         let (stack, driver) = Netstack::new(cable, &SimRandom::new(1), config).unwrap();
         tokio::spawn(driver);
         let mut listener = stack.listen("10.0.0.1:80".parse().unwrap()).await.unwrap();
-        let mut client = Self { card, server: TcpSeqNumber(0) };
+        let mut client = Self { card, server: TcpSeqNumber(0), window: 1000 };
         let arp = ArpRepr::EthernetIpv4 {
             operation: ArpOperation::Request,
             source_hardware_addr: EthernetAddress(client.card.mac()),
@@ -77,7 +78,7 @@ impl Client {
             control,
             seq_number: TcpSeqNumber(seq),
             ack_number: (control != TcpControl::Syn).then_some(self.server),
-            window_len: 1000,
+            window_len: self.window,
             window_scale: None,
             max_seg_size: (control == TcpControl::Syn).then_some(1460),
             sack_permitted,
@@ -182,4 +183,27 @@ async fn what_is_damaged_or_out_of_the_window_acknowledges_nothing() {
         }
         assert!(!again.is_empty() && again.iter().all(|tcp| tcp.seq_number() == first), "damaged: {is_damaged}");
     }
+}
+
+/// A client whose window closes before it has all, and stays closed when it has: nothing is left that its window could be asked for.
+#[tokio::test(start_paused = true)]
+async fn who_has_everything_is_not_asked_for_its_window() {
+    let (mut client, mut flow, _stack) = Client::connected(false).await;
+    flow.write_all(&[7; 3 * LEN]).await.unwrap();
+    flow.shutdown().await.unwrap();
+    assert!(!client.heard().await.is_empty());
+    client.window = 0;
+    for len in [LEN, 2 * LEN + 1] {
+        client.server = client.server + len;
+        client.say(TcpControl::None, 1, false, &[]);
+        assert!(client.heard().await.is_empty());
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let asked = client.heard().await.len();
+    assert!(asked <= 2, "{asked} questions");
+    // What the client says still comes.
+    client.say(TcpControl::Psh, 1, false, b"word");
+    let mut word = [0; 4];
+    flow.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"word");
 }

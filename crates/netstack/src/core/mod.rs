@@ -263,6 +263,9 @@ impl Core {
         if !is_let_in {
             return self.wire.discard(frame);
         }
+        if let Some(segment) = &acceptable {
+            self.count_bytes(segment, moment);
+        }
         self.wire.offer(frame);
         self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
         self.note_sent(now);
@@ -271,6 +274,7 @@ impl Core {
             self.close_door(segment.pair);
         }
         if let Some(segment) = acceptable {
+            self.stop_asking(&segment, moment);
             self.note_heard(&segment, now, moment);
         }
     }

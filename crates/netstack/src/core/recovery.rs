@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use smoltcp::socket::tcp::Socket;
+use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant as Moment;
 use smoltcp::wire::TcpSeqNumber;
 use tokio::time::Instant;
@@ -36,6 +36,8 @@ const NARROW: u16 = 4;
 const NEWS: u32 = 4;
 /// How often in a row an answer is overdue before it is left to smoltcp alone.
 const TRIES: u32 = 5;
+/// Into how many acknowledgements one of many segments is taken apart at most.
+const PIECES: usize = 8;
 /// Segments that arrive after a lost one before it counts as lost (RFC 6675's DupThresh).
 const DUPLICATES: usize = 3;
 
@@ -159,6 +161,24 @@ impl Recovery {
         self.again.is_some_and(|again| self.arrived > again + (DUPLICATES - 1) * self.segment)
     }
 
+    /// What comes before an acknowledgement of several segments, where nothing is lost: one of each.
+    fn pieces(&self, segment: &Segment) -> impl Iterator<Item = Acknowledgement> + use<> {
+        // With a window that is closed, smoltcp would begin to ask after it between two of them.
+        let last = segment.acknowledgement.filter(|last| {
+            segment.is_bare
+                && last.window > 0
+                && self.overtaken.is_none()
+                && self.again.is_none()
+                && last.number <= self.sent
+        });
+        let first = self.acknowledged;
+        let all = last.filter(|last| last.number > first).map_or(0, |last| last.number - first);
+        let pieces = (all / self.segment).clamp(1, PIECES);
+        last.into_iter().flat_map(move |last| {
+            (1..pieces).map(move |n| Acknowledgement { number: first + all * n / pieces, ..last })
+        })
+    }
+
     /// The first segment that is not acknowledged is about to be sent again.
     fn give_up_on_it(&mut self) {
         self.again = Some(self.sent);
@@ -221,6 +241,34 @@ impl Core {
             let recovery = known.recovery.get_or_insert_with(|| Box::new(Recovery::new(&segment, now)));
             recovery.sent(&segment, now);
             known.arm(segment.pair, &mut self.alarms);
+        }
+    }
+
+    /// Shows smoltcp an acknowledgement of several segments as several: it counts acknowledgements where it widens the congestion window,
+    /// and is to count bytes (RFC 3465). Linux acknowledges once what its program reads at once.
+    pub(super) fn count_bytes(&mut self, segment: &Segment, moment: Moment) {
+        let known = self.pairs.get(&segment.pair);
+        let Some(recovery) = known.and_then(|known| known.recovery.as_ref()) else { return };
+        for piece in recovery.pieces(segment) {
+            self.wire.offer(piece.frame(&[], self.wire.mac(), segment.pair).into());
+            self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
+            self.answer();
+        }
+    }
+
+    /// Ends smoltcp's questions after a closed window when everything has been acknowledged, the end as well.
+    ///
+    /// smoltcp 0.14 goes on with them then, without a pause in between (`Timer::ZeroWindowProbe` in `State::FinWait2`, `socket/tcp.rs`): a
+    /// client that closes its window before it acknowledges the rest would keep the machine busy for as long as it likes. An open window
+    /// stops that timer, and nothing is left to be sent into it.
+    pub(super) fn stop_asking(&mut self, segment: &Segment, moment: Moment) {
+        let Some(closed) = segment.acknowledgement.filter(|said| said.window == 0) else { return };
+        let Some(known) = self.pairs.get(&segment.pair) else { return };
+        if self.sockets.get::<Socket<'_>>(known.handle).state() == State::FinWait2 {
+            let open = Acknowledgement { window: 1, ..closed };
+            self.wire.offer(open.frame(&[], self.wire.mac(), segment.pair).into());
+            self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
+            self.answer();
         }
     }
 
