@@ -194,7 +194,7 @@ async fn who_has_everything_is_not_asked_for_its_window() {
     assert!(!client.heard().await.is_empty());
     client.window = 0;
     for len in [LEN, 2 * LEN + 1] {
-        client.server = client.server + len;
+        client.server += len;
         client.say(TcpControl::None, 1, false, &[]);
         assert!(client.heard().await.is_empty());
     }
