@@ -147,6 +147,29 @@ fn a_blank_disk_becomes_a_store_and_another_is_left_alone() {
     });
 }
 
+/// Its end is on another disk, perhaps: nothing is written, and the longer one goes on.
+#[test]
+fn a_disk_that_is_shorter_than_its_store_is_told_and_left_alone() {
+    run(async {
+        let disk = blank(20 * MIB);
+        let store = open(&disk).unwrap();
+        put(&store, paste(1, None), &content(1, 6 * MIB), MIB).await.unwrap();
+        let killed = disk.contents();
+        store.close().await.unwrap();
+        let closed = disk.contents();
+        for (bytes, len) in [(&closed, 2 * MIB), (&closed, 4096), (&killed, 2 * MIB)] {
+            let short = SimBlock::fixed(bytes[..len].to_vec());
+            let error = open(&short).err().unwrap().to_string();
+            let told = error.starts_with("the store is damaged: its device is shorter than the store: that has ");
+            assert!(told && error.ends_with(&format!(" bytes, and the device {len}")), "{error}");
+            assert!(short.contents() == bytes[..len], "it was written to");
+        }
+        for bytes in [killed, closed] {
+            holds(&open(&SimBlock::fixed(bytes)).unwrap(), [1], 6 * MIB).await;
+        }
+    });
+}
+
 #[test]
 fn a_full_disk_is_used_to_its_end_and_lets_things_go() {
     run(async {

@@ -11,16 +11,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::absorb::Shelf;
 use super::fault::Fault;
-use super::format::paste_key;
+use super::format::{PIECE, full_piece, paste_key};
 use super::guard::{caught, guarded, inconsistent};
 use super::ledger::Ledger;
 use super::pool::Pool;
 use super::row::Paste;
 use super::snapshot::{Snapshot, visible};
 use super::task::{Change, Sweep, Task, Ticket};
+use super::upload::GROW;
 use crate::{Error, Result, Swept};
 
-/// Pieces that may wait for the writer at once: each is up to 1 MiB of memory.
+/// Pieces that may wait for the writer at once, and fewer where contents have less memory: each is up to 1 MiB of it.
 const PIECES_WAITING: usize = 4;
 /// Threads that read pieces.
 const READERS: usize = 4;
@@ -33,6 +34,8 @@ pub(super) struct Core {
     pub(super) room: Arc<Semaphore>,
     /// What uploads, and readers, may hold in memory before they take less at once.
     pub(super) contents: usize,
+    /// The longest piece of an upload, in bytes.
+    pub(super) piece: usize,
     /// Bytes of content in the memory of uploads under way.
     pub(super) buffered: AtomicUsize,
     /// Bytes of content that readers have handed out and nobody has dropped yet.
@@ -53,9 +56,10 @@ impl Core {
         Self {
             clock,
             contents,
+            piece: full_piece((contents / 3).clamp(GROW, PIECE)),
             ledger: Arc::new(ledger),
             tasks,
-            room: Arc::new(Semaphore::new(PIECES_WAITING)),
+            room: Arc::new(Semaphore::new((contents / PIECE).clamp(1, PIECES_WAITING))),
             buffered: AtomicUsize::new(0),
             handed_out: Arc::default(),
             shelf: Shelf::default(),

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use device::Block;
-use redb::StorageBackend;
+use redb::{StorageBackend, StorageError};
+
+use super::fault::{Fault, damaged};
 
 /// How redb's files begin.
 const MAGIC: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
@@ -41,10 +43,20 @@ impl Extent {
     }
 
     /// Finds the database's length on the device, before it is opened.
-    pub(super) fn measure(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// `Damaged` where the device is shorter than the database on it, whose end is then elsewhere; `Io`.
+    pub(super) fn measure(&self) -> Result<(), Fault> {
         // A device may keep a write that failed for the next flush to tell: one of a database before this, which has failed with it.
         let _ = self.block.flush();
-        self.len.store(length(self.block.as_ref())?, SeqCst);
+        let (len, device) =
+            length(self.block.as_ref()).and_then(|len| Ok((len, self.block.len()?))).map_err(StorageError::Io)?;
+        if len > device {
+            return Err(damaged(&format!(
+                "its device is shorter than the store: that has {len} bytes, and the device {device}"
+            )));
+        }
+        self.len.store(len, SeqCst);
         Ok(())
     }
 
@@ -104,7 +116,7 @@ impl StorageBackend for Backend {
     }
 }
 
-/// How many bytes of a device are the database's: none, where it is blank.
+/// How many bytes of a device are the database's: none, where it is blank. More than the device has, where that was made shorter.
 fn length(block: &dyn Block) -> io::Result<u64> {
     let device = block.len()?;
     let mut head = [0; SECTOR];
@@ -116,12 +128,14 @@ fn length(block: &dyn Block) -> io::Result<u64> {
     if head.len() < HEAD {
         return Ok(device);
     }
-    let closed = layout(head).filter(|len| head[FLAGS] & OPEN == 0 && *len <= device);
-    Ok(match closed {
+    let closed = head[FLAGS] & OPEN == 0;
+    Ok(match layout(head) {
+        // The head tells of nothing that was not there. (A file whose growth was lost with the power is as long as before: redb knows that.)
+        Some(len) if len > device && (closed || block.is_fixed()) => len,
+        Some(_) if !closed => pages(device),
         // It grows by its own size, and could not.
         Some(len) if block.is_fixed() && 2 * len > device => pages(device),
         Some(len) => len,
-        // redb refuses what is too short.
         None => pages(device),
     })
 }
@@ -185,9 +199,10 @@ mod tests {
             (1 << 20, false, 17, 18 * 4096),
             (1 << 20, true, 17, 1 << 20),
             ((1 << 20) + 512, true, 17, 1 << 20),
-            // It is too short: redb says so.
-            (16 * 4096, false, 17, 16 * 4096),
-            (1 << 20, false, u32::MAX, 1 << 20),
+            // What is too short: redb looks for what is whole where the power went.
+            (16 * 4096, false, 17, 18 * 4096),
+            (16 * 4096, true, 17, 16 * 4096),
+            (1 << 20, false, u32::MAX, (1 << 44)),
         ] {
             assert_eq!(length(&device(len, open, more)).unwrap(), expected, "{len} {open} {more}");
         }
@@ -198,6 +213,20 @@ mod tests {
         for (pages, expected) in [(50, 50 * 4096), (128, 128 * 4096), (129, 1 << 20)] {
             let disk = SimBlock::fixed(device(1 << 20, false, pages - 1).contents());
             assert_eq!(length(&disk).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_shorter_than_its_database_is_told() {
+        for open in [false, true] {
+            for (len, short) in [(18 * 4096, false), (18 * 4096 - 512, true), (4096, true)] {
+                let extent = Extent::new(Arc::new(SimBlock::fixed(device(len, open, 17).contents())));
+                let told = extent.measure().map_err(|fault| fault.0.to_string());
+                let why = format!(
+                    "the store is damaged: its device is shorter than the store: that has 73728 bytes, and the device {len}"
+                );
+                assert_eq!(told, if short { Err(why) } else { Ok(()) }, "{open}");
+            }
         }
     }
 

@@ -7,18 +7,18 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::core::Core;
-use super::format::{PIECE, full_piece};
+use super::format::full_piece;
 use super::task::{Piece, Publish, Task, Ticket};
 use crate::{Error, NewPaste, Result, Upload};
 
 /// Buffers grow as content comes up to here, and are then made for a whole piece.
-const GROW: usize = 64 * 1024;
+pub(super) const GROW: usize = 64 * 1024;
 /// The smallest piece that an upload hands over before its end, where all together hold as much as may be: so uploads that stall hold
 /// little more than that, and this each.
 const LEAST: usize = 16 * 1024;
 
 /// An upload to the embedded store. It holds at most two pieces of 1 MiB in memory, and less where many uploads are
-/// under way.
+/// under way, or contents have little memory.
 ///
 /// Dropping a `write` or `publish` before it returns ends the upload: drop it, too.
 pub struct EmbeddedUpload {
@@ -41,14 +41,16 @@ impl EmbeddedUpload {
     async fn append(&mut self, ticket: &mut Ticket, mut data: Bytes) -> Result<()> {
         self.core.reserve(ticket, data.len() as u64).await?;
         while !data.is_empty() {
-            let part = data.split_to(data.len().min(PIECE - self.buffer.len()));
-            let crowded = self.core.buffered.load(Relaxed) > self.core.contents;
+            let piece = self.core.piece;
+            let part = data.split_to(data.len().min(piece - self.buffer.len()));
+            let mut crowded = self.core.buffered.load(Relaxed) > self.core.contents;
             if self.buffer.len() + part.len() > GROW && !crowded {
-                self.buffer.reserve_exact(PIECE - self.buffer.len());
+                // Where there is no memory for it, smaller ones do.
+                crowded = self.buffer.try_reserve_exact(piece - self.buffer.len()).is_err();
             }
             self.buffer.extend_from_slice(&part);
             self.count();
-            if self.buffer.len() == PIECE || (crowded && self.buffer.len() >= LEAST) {
+            if self.buffer.len() == piece || (crowded && self.buffer.len() >= LEAST) {
                 self.store(ticket).await?;
             }
         }

@@ -82,7 +82,7 @@ struct Committed {
 /// Opens the database on `extent`, and makes one where that is empty.
 pub(super) fn open(extent: &Arc<Extent>, options: &Options) -> std::result::Result<(Database, Found), Fault> {
     guarded(|| {
-        extent.measure().map_err(redb::StorageError::Io)?;
+        extent.measure()?;
         let backend = Backend(Arc::clone(extent));
         let db = Database::builder().set_cache_size(options.cache_bytes).create_with_backend(backend)?;
         let found = format::prepare(&db, options.journal.as_deref())?;
