@@ -43,9 +43,12 @@ pub(crate) struct Arguments {
     /// zstd's level
     #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
     level: i32,
-    /// How many threads; they make no difference to the image [default: one a processor]
+    /// The most threads, as far as --memory allows; they make no difference to the image [default: one a processor]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// About the most memory, in MiB: as many threads compress as fit, and one in any case
+    #[arg(long, value_name = "MIB", default_value_t = Options::default().memory >> 20, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    memory: u64,
     /// Bytes of the longest segment [default: the profile's]
     #[arg(long, value_parser = clap::value_parser!(u32).range(4096..=67_108_864))]
     segment: Option<u32>,
@@ -124,6 +127,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let survey = bar("reading", total);
     let (mut base, mut compress) = (indicatif::ProgressBar::hidden(), indicatif::ProgressBar::hidden());
+    let mut fitting = None;
     let progress = |stage| match stage {
         Stage::Survey(bytes) => survey.inc(bytes),
         Stage::Arrange(unique) => {
@@ -132,6 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             compress = bar("compressing", unique);
         }
         Stage::Base(bytes) => base.inc(bytes),
+        Stage::Fitting(threads) => fitting = Some(threads),
         Stage::Compress(bytes) => {
             base.finish_and_clear();
             compress.inc(bytes);
@@ -143,6 +148,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => docteur_make::make(&*tree, &options, &mut out, &arguments.image, progress)?,
     };
     compress.finish_and_clear();
+    if let Some(threads) = fitting {
+        let memory = arguments.memory;
+        writeln!(std::io::stderr(), "docteur: {threads} of the threads compressed, as {memory} MiB allow (--memory)")?;
+    }
     let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.sync_all().with_context(|| part.display().to_string())?;
     scratch.put(&part, &place)?;
@@ -173,6 +182,7 @@ fn options(arguments: &Arguments) -> Result<Options> {
     if let Some(threads) = arguments.threads {
         options.threads = threads.into();
     }
+    options.memory = arguments.memory << 20;
     options.segment = arguments.segment.unwrap_or(options.segment);
     options.base = arguments.base.unwrap_or(options.base);
     options.arrange = !arguments.no_arrange;

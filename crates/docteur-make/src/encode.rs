@@ -16,6 +16,12 @@ const BROTLI_WINDOW: u32 = 22;
 const ZSTD_LEVEL: i32 = 19;
 const ZSTD_WINDOW: u32 = 23;
 
+/// About how many bytes it takes to encode so many, with all that comes of them.
+pub(crate) fn memory(bytes: u64) -> u64 {
+    // zstd's tables for a window; brotli's are smaller, and not there at the same time.
+    4 * bytes + 12 * bytes.min(1 << ZSTD_WINDOW)
+}
+
 /// `bytes` in `encoding`. The same bytes give the same answer.
 pub(crate) fn encode(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match encoding {
@@ -51,9 +57,10 @@ const GOOD: i32 = 19;
 pub(crate) struct Packer(Compressor<'static>);
 
 /// The base, digested for a level.
-pub(crate) struct Dictionary {
-    digested: Option<EncoderDictionary<'static>>,
+pub(crate) struct Dictionary<'a> {
+    digested: Option<EncoderDictionary<'a>>,
     shared: bool,
+    base: usize,
 }
 
 /// Compresses segments.
@@ -74,20 +81,34 @@ impl Packer {
     }
 }
 
-impl Dictionary {
+impl<'a> Dictionary<'a> {
     /// Each context gets a copy of the tables, which is the quickest. But its copy forgets the beginning of the base as a segment fills it;
     /// so where segments are as long as the base, and where tables are large, all contexts look into the same.
-    pub(crate) fn new(base: &[u8], options: &Options) -> Self {
+    pub(crate) fn new(base: &'a [u8], options: &Options) -> Self {
         let level = if options.level > GOOD { BEST } else { options.level };
         Self {
-            digested: (!base.is_empty()).then(|| EncoderDictionary::copy(base, level)),
+            digested: (!base.is_empty()).then(|| EncoderDictionary::new(base, level)),
             shared: level > GOOD || options.segment >= options.base,
+            base: base.len(),
         }
+    }
+
+    /// Bytes that it takes, with the base.
+    pub(crate) fn bytes(&self) -> u64 {
+        let digested = self.digested.as_ref().map_or(0, |digested| digested.as_cdict().sizeof());
+        (self.base + digested) as u64
+    }
+
+    /// Bytes that a thread takes which compresses segments of so many bytes: zstd's context, a segment, and results.
+    pub(crate) fn bytes_a_thread(&self, segment: usize, level: i32) -> Result<u64, Error> {
+        let mut packer = SegmentPacker::new(self, level)?;
+        packer.segment(&vec![0; segment])?;
+        Ok(packer.compressor.context_mut().sizeof() as u64 + 4 * segment as u64)
     }
 }
 
 impl<'a> SegmentPacker<'a> {
-    pub(crate) fn new(dictionary: &'a Dictionary, level: i32) -> Result<Self, Error> {
+    pub(crate) fn new(dictionary: &'a Dictionary<'_>, level: i32) -> Result<Self, Error> {
         match &dictionary.digested {
             Some(digested) => {
                 let mut compressor = Compressor::with_prepared_dictionary(digested).map_err(Error::io("zstd"))?;

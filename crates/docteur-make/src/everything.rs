@@ -6,8 +6,9 @@ use docteur::layout::{self, MAX_ATTRIBUTES, MAX_PATH, is_media_type, is_path};
 use docteur::{Encoding, Folders};
 
 use crate::error::show;
+use crate::parallel::Room;
 use crate::spill::Spill;
-use crate::{Error, Node, NodeKind, Options, Tree, encode, parallel};
+use crate::{Error, Node, NodeKind, Tree, encode, parallel};
 
 /// The longest file that gets ready-made encodings, which are made in memory.
 const ENCODED: u64 = 64 << 20;
@@ -88,7 +89,7 @@ impl<'a> Everything<'a> {
     }
 
     /// Makes the encodings that a web site's files have.
-    pub(crate) fn encode(&mut self, options: &Options) -> Result<(), Error> {
+    pub(crate) fn encode(&mut self, room: Room) -> Result<(), Error> {
         let mut encodings = Encodings::default();
         let work = |(): &mut (), n: usize| {
             let mut made = Vec::new();
@@ -106,9 +107,14 @@ impl<'a> Everything<'a> {
             }
             Ok(made)
         };
-        parallel::ordered(
-            options.threads,
+        let weight = |n| match self.node(n).kind {
+            NodeKind::File { size: size @ 1..=ENCODED, .. } => encode::memory(size),
+            _ => 0,
+        };
+        parallel::bounded(
+            room,
             self.paths(),
+            weight,
             || (),
             work,
             |n, made| {

@@ -11,6 +11,7 @@ use crate::encode::{self, Packer};
 use crate::everything::Everything;
 use crate::index::{self, Index};
 use crate::pack::{Packed, classes, one_class, pack};
+use crate::parallel::Room;
 use crate::survey::{Survey, survey};
 use crate::{Error, Node, NodeKind, Options, Profile, Times, Tree, arrange, base, media_type, parallel, reuse};
 
@@ -18,6 +19,9 @@ use crate::{Error, Node, NodeKind, Options, Profile, Times, Tree, arrange, base,
 const ENOUGH: u64 = 16 << 20;
 /// The least part of the input that the base may be.
 const SHARE: u64 = 8;
+/// Bytes of memory that building takes in any case, and for each path, with a name of middling length.
+const PROGRAM: u64 = 32 << 20;
+const PATH: u64 = 240;
 
 /// An image that was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub enum Stage {
     Arrange(u64),
     /// The base is chosen.
     Base(u64),
+    /// No more than so many threads will compress, since no more fit the memory.
+    Fitting(usize),
     /// Segments are compressed.
     Compress(u64),
 }
@@ -94,11 +100,14 @@ fn build<S: Source<Error = std::io::Error>>(
         options.segment = options.segment.max(old.superblock().segment_max.min(longest));
     }
     let mut all = Everything::sorted(tree)?;
+    let room = Room { threads: options.threads, bytes: options.memory }.without(PROGRAM + PATH * all.paths() as u64);
     if options.web {
-        all.encode(&options)?;
+        all.encode(room)?;
     }
     let segment = options.segment as usize;
-    let mut survey = survey(&all, segment, options.threads, |n| progress(Stage::Survey(n)))?;
+    // A thread has a segment's bytes, and few of what it makes of them.
+    let readers = room.fitting(2 * segment as u64);
+    let mut survey = survey(&all, segment, readers, |n| progress(Stage::Survey(n)))?;
     let total: u64 = survey.uniques.iter().map(|unique| unique.size).sum();
     progress(Stage::Arrange(total));
     let mut order = order(&mut survey, &all, options.arrange);
@@ -111,7 +120,7 @@ fn build<S: Source<Error = std::io::Error>>(
         pack(&survey.uniques, &order, &[one_class(segment)])?
     };
     drop(order);
-    let work = Work { all: &all, survey: &survey, packed: &packed, options: &options };
+    let work = Work { all: &all, survey: &survey, packed: &packed, options: &options, room, readers };
     let base = match old {
         Some(old) => reuse::text(&old.superblock().base, &reuse.base)?,
         None if has_base => work.base(total, &mut progress)?,
@@ -120,13 +129,14 @@ fn build<S: Source<Error = std::io::Error>>(
 
     let failed = |error| Error::Io(place.to_path_buf(), error);
     out.write_all(&[0; SUPERBLOCK]).map_err(failed)?;
-    let mut packer = Packer::new(options.level)?;
     let (base_piece, base_bytes) = match old {
         Some(old) => (old.superblock().base, reuse.base),
         None if base.is_empty() => (index::nothing(), Vec::new()),
-        None => packer.alone(&base)?,
+        // Its tables are large, and are given back before there are those of segments.
+        None => Packer::new(options.level)?.alone(&base)?,
     };
     out.write_all(&base_bytes).map_err(failed)?;
+    drop(base_bytes);
     let mut superblock = Superblock {
         entries: all.paths() as u64,
         bytes: 0,
@@ -139,6 +149,11 @@ fn build<S: Source<Error = std::io::Error>>(
         metadata: index::nothing(),
         head: index::nothing(),
     };
+    let dictionary = encode::Dictionary::new(&base, &options);
+    let threads = work.threads(&dictionary, total)?;
+    if threads < options.threads.min(packed.len()) {
+        progress(Stage::Fitting(threads));
+    }
     let mut segments = Vec::with_capacity(superblock.segments as usize);
     let mut sink = |piece: Stored, bytes: Vec<u8>| {
         superblock.segments_stored += u64::from(piece.stored);
@@ -150,7 +165,9 @@ fn build<S: Source<Error = std::io::Error>>(
     if let Some(old) = old {
         reuse.segments.iter().try_for_each(|(piece, at)| sink(*piece, reuse::piece(old, piece, *at)?))?;
     }
-    work.compress(&base, sink)?;
+    work.compress(&dictionary, threads, sink)?;
+    drop(dictionary);
+    let mut packer = Packer::new(options.level)?;
 
     let place_of = |unique: usize| match (reuse.places.get(&unique), packed.places[unique]) {
         (Some(content), _) => *content,
@@ -198,6 +215,9 @@ struct Work<'a> {
     survey: &'a Survey,
     packed: &'a Packed,
     options: &'a Options,
+    room: Room,
+    /// How many threads only read.
+    readers: usize,
 }
 
 impl Work<'_> {
@@ -217,7 +237,7 @@ impl Work<'_> {
             self.read(n, buffer)?;
             Ok::<_, Error>((base::sample(buffer, bound), buffer.len()))
         };
-        parallel::ordered(self.options.threads, self.packed.len(), Vec::new, work, |_, (of, len)| {
+        parallel::ordered(self.readers, self.packed.len(), Vec::new, work, |_, (of, len)| {
             sampled.push(of);
             progress(Stage::Base(len as u64));
             Ok(())
@@ -246,10 +266,25 @@ impl Work<'_> {
         Ok(runs.into_iter().flat_map(|(_, _, text)| text).collect())
     }
 
+    /// How many threads compress.
+    fn threads(&self, dictionary: &encode::Dictionary<'_>, total: u64) -> Result<usize, Error> {
+        let threads = self.room.threads.min(self.packed.len());
+        if threads < 2 {
+            return Ok(1);
+        }
+        let longest = usize::try_from(total).map_or(self.survey.segment, |total| total.min(self.survey.segment));
+        let each = dictionary.bytes_a_thread(longest, self.options.level)?;
+        Ok(Room { threads, ..self.room }.without(dictionary.bytes()).fitting(each))
+    }
+
     /// The third pass.
-    fn compress(&self, base: &[u8], mut sink: impl FnMut(Stored, Vec<u8>) -> Result<(), Error>) -> Result<(), Error> {
-        let dictionary = encode::Dictionary::new(base, self.options);
-        let context = || (Vec::new(), encode::SegmentPacker::new(&dictionary, self.options.level));
+    fn compress(
+        &self,
+        dictionary: &encode::Dictionary<'_>,
+        threads: usize,
+        mut sink: impl FnMut(Stored, Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let context = || (Vec::new(), encode::SegmentPacker::new(dictionary, self.options.level));
         let work = |(buffer, packer): &mut (Vec<u8>, Result<encode::SegmentPacker<'_>, Error>), n: usize| {
             self.read(n, buffer)?;
             match packer {
@@ -257,9 +292,7 @@ impl Work<'_> {
                 Err(error) => Err(Error::Io("zstd".into(), std::io::Error::other(error.to_string()))),
             }
         };
-        parallel::ordered(self.options.threads, self.packed.len(), context, work, |_, (piece, bytes)| {
-            sink(piece, bytes)
-        })
+        parallel::ordered(threads, self.packed.len(), context, work, |_, (piece, bytes)| sink(piece, bytes))
     }
 }
 

@@ -25,7 +25,7 @@ pub enum Times {
     All(i64),
 }
 
-/// How an image is built. The same tree and options give the same bytes; `threads` makes no difference to them.
+/// How an image is built. The same tree and options give the same bytes; `threads` and `memory` make no difference to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// zstd's level, 1 to 22. Where there is a base, 20 and 21 are as 22, which takes some three times as long as 19, and half a gigabyte.
@@ -40,8 +40,11 @@ pub struct Options {
     pub base: u32,
     /// Whether similar files are put beside each other; else files stand in the order of their paths.
     pub arrange: bool,
-    /// How many threads compress.
+    /// The most threads.
     pub threads: usize,
+    /// About how many bytes of memory building may take. As many of the threads work as fit, and one in any case. It makes no difference
+    /// to the image.
+    pub memory: u64,
     /// Which times are recorded.
     pub times: Times,
     /// Whether modes are kept; else a folder is `0755`, a file `0644`, or `0755` where its owner may run it.
@@ -55,7 +58,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// What a profile stands for, with zstd's level 19 and as many threads as there are processors.
+    /// What a profile stands for, with zstd's level 19, as many threads as there are processors, and 512 MiB of memory.
     #[must_use]
     pub fn profile(profile: Profile) -> Self {
         let (segment, base) = match profile {
@@ -70,6 +73,7 @@ impl Options {
             classes: profile != Profile::Max,
             arrange: true,
             threads: std::thread::available_parallelism().map_or(1, Into::into),
+            memory: 512 << 20,
             times: Times::Own,
             modes: true,
             attributes: true,
