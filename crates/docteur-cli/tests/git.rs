@@ -96,6 +96,87 @@ fn needs_git_what_is_no_commit_is_told() {
     assert!(matches!(&error, Error::Io(path, _) if path == Path::new("long")), "{error}");
 }
 
+/// Enters an object that Git would not make itself.
+fn enter(repository: &Path, kind: &str, bytes: &[u8]) -> String {
+    let mut enter = Command::new("git");
+    enter.current_dir(repository).args(["hash-object", "-t", kind, "-w", "--literally", "--stdin"]);
+    let mut enter = enter.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    enter.stdin.take().unwrap().write_all(bytes).unwrap();
+    String::from_utf8(enter.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn needs_git_an_odd_commit_is_what_git_archives() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    let tree = line(&repository, &["rev-parse", "v1^{tree}"]);
+    let (whole, bare) = ("A <a@b> 1600000000 +0000", "A 1600000000 +0000");
+    for (n, (rest, author)) in [
+        (format!("author {whole}\ncommitter {bare}\n\nm\n"), Some(whole)),
+        (format!("author {bare}\ncommitter {whole}\n\nm\n"), Some(bare)),
+        (format!("author {whole}\nauthor {whole}\ncommitter {whole}\n\nm\n"), Some(whole)),
+        (format!("author {whole}\n\nm\n"), Some(whole)),
+        (format!("committer {whole}\n\nm\n"), None),
+        (format!("author {whole}\ncommitter {whole}\n"), Some(whole)),
+        ("author A <a <b> c> 5 +1\ncommitter A <a@b> 1600000000\nHG:x y\n\nm\n".into(), Some("A <a <b> c> 5 +1")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let commit = enter(&repository, "commit", format!("tree {tree}\n{rest}").as_bytes());
+        let (ours, theirs) = (place.path().join(format!("ours-{n}")), place.path().join(format!("theirs-{n}")));
+        archive(&repository, &commit, &theirs);
+        let tree = Git::open(&repository, &commit, &GitOptions::default()).unwrap();
+        let image = image(&tree, &ours.with_extension("img"), &Options::default());
+        extract(&image, &ours, Trust::default(), |_| {}).unwrap();
+        assert_same(&contents(&ours), &contents(&theirs), &rest);
+        assert_eq!(image.metadata().unwrap().value("git.author"), author.map(str::as_bytes), "{rest}");
+    }
+}
+
+#[test]
+fn needs_git_a_tag_of_a_tag_and_of_a_tree_is_what_it_leads_to() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    git(&repository, &["tag", "-a", "of-a-tag", "-m", "t", "v1"]);
+    git(&repository, &["tag", "-a", "of-a-tree", "-m", "t", "main:deep"]);
+    git(&repository, &["tag", "-a", "of-its-tag", "-m", "t", "of-a-tree"]);
+    let of = |revision: &str| {
+        let tree = Git::open(&repository, revision, &GitOptions::default()).unwrap();
+        (nodes(&tree), tree.metadata().clone())
+    };
+    assert!(of("of-a-tag") == of("v1"));
+    assert!(of("of-a-tree") == of("main:deep") && of("of-its-tag") == of("main:deep"));
+}
+
+/// What `git archive` puts into its tar, and no file system takes.
+#[test]
+fn needs_git_what_no_folder_could_hold_is_refused_by_name() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = history(place.path(), "sha1");
+    let made = |entries: &[(&str, &str, &[u8])]| {
+        let mut tree = Vec::new();
+        for (mode, name, bytes) in entries {
+            let blob = enter(&repository, "blob", bytes);
+            let id = (0..20).map(|at| u8::from_str_radix(&blob[2 * at..2 * at + 2], 16).unwrap());
+            tree.extend(format!("{mode} {name}\0").into_bytes().into_iter().chain(id));
+        }
+        let tree = Git::open(&repository, &enter(&repository, "tree", &tree), &GitOptions::default())?;
+        make(&tree, &Options::default(), &mut std::io::Cursor::new(Vec::new()), Path::new("x"), |_| {})
+    };
+    let told = |entries: &[_]| made(entries).unwrap_err().to_string();
+    for target in [&b""[..], b"a\0b"] {
+        let told = told(&[("120000", "link", target)]);
+        assert!(told.starts_with("link is a symbolic link whose target is empty, has a NUL"), "{told}");
+    }
+    assert!(told(&[("100644", "a", b"1"), ("100644", "a", b"2")]).contains("a is there twice"));
+    let long = "x".repeat(256);
+    assert!(told(&[("100644", &long, b"1")]).contains(&format!("{long} cannot be a path in an image")));
+    assert!(told(&[("100644", "a/b", b"1")]).contains("a/b is in no folder"));
+    // Modes that Git does not write any more, and an order that it never does.
+    made(&[("100664", "b", b"1"), ("0100755", "a", b"2")]).unwrap();
+}
+
 /// A tree of trees: 2^40 paths in 41 objects.
 #[test]
 fn needs_git_a_small_repository_cannot_stand_for_any_number_of_paths() {

@@ -51,6 +51,22 @@ fn needs_git_a_commit_comes_over_http() {
 }
 
 #[test]
+fn needs_git_a_tree_elsewhere_is_told_from_a_commit() {
+    let place = tempfile::tempdir().unwrap();
+    let (_, root) = served(place.path(), "sha1");
+    let bare = root.join("r.git");
+    git(&bare, &["tag", "-a", "of-a-tree", "-m", "t", "main:deep"]);
+    let (tree, blob) = (line(&bare, &["rev-parse", "main:deep"]), line(&bare, &["rev-parse", "main:long"]));
+    let port = listen(move |stream| _ = http(stream, &root));
+    for revision in ["of-a-tree", "refs/tags/of-a-tree", &tree, &blob] {
+        let told = make(place.path(), &format!("http://127.0.0.1:{port}/r.git"), Some(revision), &[]).unwrap_err();
+        let words =
+            format!("{revision}: it is no commit and no tag of one, and nothing else is fetched from elsewhere");
+        assert!(told.contains(&words), "{told}");
+    }
+}
+
+#[test]
 fn needs_git_a_commit_comes_over_https_if_the_certificate_is_trusted() {
     let place = tempfile::tempdir().unwrap();
     let (repository, root) = served(place.path(), "sha1");

@@ -12,6 +12,11 @@ pub enum Error {
         "{0} cannot be a path in an image: it has to be names joined by slashes, each at most 255 bytes, 4096 in all"
     )]
     Path(String),
+    /// A symbolic link that leads nowhere that could be told.
+    #[error(
+        "{0} is a symbolic link whose target is empty, has a NUL, or is longer than 4096 bytes: no file system takes it"
+    )]
+    Target(String),
     /// Text that is no media type.
     #[error("{0:?} is no media type")]
     MediaType(String),

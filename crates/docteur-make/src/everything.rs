@@ -78,7 +78,7 @@ impl<'a> Everything<'a> {
             if let NodeKind::Symlink(target) = &node.kind
                 && (target.is_empty() || target.len() > MAX_PATH || target.contains(&0))
             {
-                return Err(Error::Path(show(target)));
+                return Err(Error::Target(show(&node.path)));
             }
             if let Some(text) = node.media_type.as_deref().filter(|text| !is_media_type(text)) {
                 return Err(Error::MediaType(text.into()));

@@ -6,6 +6,7 @@
 mod attributes;
 #[cfg(feature = "remote")]
 mod bounded;
+mod commit;
 mod objects;
 #[cfg(feature = "remote")]
 mod remote;

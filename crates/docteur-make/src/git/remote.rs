@@ -29,6 +29,8 @@ use crate::Error;
 const OTHERS: u64 = 1_000;
 /// The most bytes of one object, if no more may be fetched in all: a few bytes can stand for very many.
 const LONGEST: u64 = 1 << 30;
+/// What is told of a tree, a blob, and a tag of one.
+const NO_COMMIT: &str = "it is no commit and no tag of one, and nothing else is fetched from elsewhere; of a local repository, a tree can be packed";
 /// How long a fetch that is over may take to notice it, before it is left to itself.
 const NOTICE: Duration = Duration::from_secs(2);
 
@@ -132,7 +134,10 @@ impl<'a> Fetcher<'a> {
             };
             match done {
                 _ if self.left.is_over() => return Err(over("bytes", self.taken.fetched)),
-                Ok(done) => done.map_err(|told| failed(&told))?,
+                Ok(done) => done.map_err(|told| {
+                    let is_other = told.contains("trying to peel to commit");
+                    failed(if is_other { NO_COMMIT } else { &told })
+                })?,
                 Err(RecvTimeoutError::Disconnected) => return Err(failed("it ended without a word")),
                 Err(RecvTimeoutError::Timeout) => {
                     stop.store(true, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use gix::objs::tree::EntryKind;
 use gix::{ObjectId, Repository, ThreadSafeRepository};
 
 use super::attributes::Attributes;
+use super::commit::Commit;
 use super::submodules::{Module, Modules};
 use super::{GitOptions, of_thread};
 use crate::error::show;
@@ -96,6 +97,10 @@ pub(super) fn walk(
     Ok(walk.found)
 }
 
+fn read<'a>(commit: &'a gix::Commit<'_>) -> Result<Commit<'a>, Fault> {
+    Commit::read(&commit.data).ok_or_else(|| Fault::Git(format!("the commit {} has no tree", commit.id)))
+}
+
 /// What `revision` names.
 fn resolve(repository: &Repository, revision: &str) -> Result<ObjectId, Fault> {
     match repository.rev_parse_single(revision) {
@@ -170,15 +175,16 @@ impl Walk<'_, '_> {
     }
 
     fn commit(&mut self, commit: &gix::Commit<'_>) -> Result<(ObjectId, Time), Fault> {
-        let all = commit.decode()?;
+        let all = read(commit)?;
         self.metadata("git.commit", commit.id.to_string());
-        self.metadata("git.author", all.author.to_vec());
-        self.metadata("git.committer", all.committer.to_vec());
-        self.metadata("git.message", all.message.to_vec());
-        if let Some(encoding) = all.encoding {
-            self.metadata("git.encoding", encoding.to_vec());
-        }
-        Ok((all.tree(), Time { seconds: all.time()?.seconds, nanoseconds: 0 }))
+        self.metadata("git.message", all.message);
+        let others = [("git.author", all.author), ("git.committer", all.committer), ("git.encoding", all.encoding)];
+        others.into_iter().for_each(|(key, value)| {
+            if let Some(value) = value {
+                self.metadata(key, value);
+            }
+        });
+        Ok((all.tree, Time { seconds: all.seconds, nanoseconds: 0 }))
     }
 
     fn tree(&mut self, level: &mut Level<'_>, tree: ObjectId, depth: usize) -> Result<(), Fault> {
@@ -275,8 +281,8 @@ impl Walk<'_, '_> {
         let repository = of_thread(&store);
         let commit = repository.find_object(id).map_err(|error| named(error.to_string()))?;
         let commit = commit.try_into_commit().map_err(|error| named(error.to_string()))?;
-        let all = commit.decode()?;
-        let (tree, time) = (all.tree(), Time { seconds: all.time()?.seconds, nanoseconds: 0 });
+        let all = read(&commit)?;
+        let (tree, time) = (all.tree, Time { seconds: all.seconds, nanoseconds: 0 });
         let number = self.found.stores.len();
         self.found.stores.push(store);
         self.tree(&mut Level::new(&repository, number, origin, root, time), tree, depth + 1)
