@@ -36,14 +36,15 @@ pub(crate) fn open(path: &Path) -> Result<Image<FileSource>> {
     Image::open(source, &Limits::default().memory(MEMORY)).with_context(|| path.display().to_string())
 }
 
-pub(crate) fn verify(path: &Path, root: Option<&str>) -> Result<ExitCode> {
+pub(crate) fn verify(path: &Path, root: Option<&str>, most_bytes: u64) -> Result<ExitCode> {
     let image = open(path)?;
     let is = hex(&image.root());
     if let Some(root) = root.filter(|root| !root.eq_ignore_ascii_case(&is)) {
         bail!("{}: its root is {is}, not {root}", path.display());
     }
     let bar = bar("verifying", image.superblock().image_len());
-    image.verify(&mut Cache::new(0), |done, _| bar.set_position(done)).with_context(|| path.display().to_string())?;
+    docteur_make::verify(&image, most_bytes, |done, _| bar.set_position(done))
+        .with_context(|| path.display().to_string())?;
     bar.finish_and_clear();
     writeln!(io::stdout(), "{}: whole, root {is}", path.display())?;
     Ok(ExitCode::SUCCESS)

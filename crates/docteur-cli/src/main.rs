@@ -26,13 +26,16 @@ struct Arguments {
 enum Command {
     /// Make an image of a folder or of a commit in a Git repository
     Make(make::Arguments),
-    /// Read and check every byte of an image
+    /// Read and check every byte of an image, its hard links, and that ready-made encodings decode to their files
     Verify {
         /// The image
         image: PathBuf,
         /// Also fail unless this is its root, 64 hexadecimal digits
         #[arg(long, value_name = "HASH")]
         root: Option<String>,
+        /// Fail if ready-made encodings decode to more bytes
+        #[arg(long, value_name = "N", default_value_t = docteur_make::Trust::default().bytes)]
+        most_bytes: u64,
     },
     /// Say what an image is: root, sizes, numbers, metadata
     Info {
@@ -91,7 +94,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Make(arguments) => make::run(&arguments),
-        Command::Verify { image, root } => look::verify(&image, root.as_deref()),
+        Command::Verify { image, root, most_bytes } => look::verify(&image, root.as_deref(), most_bytes),
         Command::Info { image, json } => look::info(&image, json),
         Command::Ls(arguments) => look::list(&arguments),
         Command::Cat { image, path } => look::cat(&image, &path),

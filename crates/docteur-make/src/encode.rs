@@ -14,7 +14,7 @@ use crate::{Error, Options};
 const BROTLI_WINDOW: u32 = 22;
 /// The best level that needs no window of more than 8 MiB, which is all that RFC 9659 lets a `zstd` content coding use.
 const ZSTD_LEVEL: i32 = 19;
-const ZSTD_WINDOW: u32 = 23;
+pub(crate) const ZSTD_WINDOW: u32 = 23;
 
 /// About how many bytes it takes to encode so many, with all that comes of them.
 pub(crate) fn memory(bytes: u64) -> u64 {

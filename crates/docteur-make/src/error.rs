@@ -26,6 +26,12 @@ pub enum Error {
     /// A path's folder is missing, or is no folder.
     #[error("{0} is in no folder")]
     Parent(String),
+    /// Hard links of each other that are not one file.
+    #[error("{0} is a hard link of another path, and has another content, mode, time or attribute than it")]
+    Linked(String),
+    /// A ready-made encoding of something else, or one that a browser does not take.
+    #[error("the {name} encoding of {0} does not decode to its content", name = format!("{:?}", .1).to_lowercase())]
+    Encoding(String, docteur::Encoding),
     /// There is more than an image holds.
     #[error("there is too much for an image: {what} is at most {limit}")]
     TooMuch {

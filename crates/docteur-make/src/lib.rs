@@ -31,6 +31,7 @@ mod rolling;
 mod spill;
 mod survey;
 mod tree;
+mod verify;
 mod writer;
 
 pub use compare::{Change, diff};
@@ -45,4 +46,5 @@ pub use media::media_type;
 pub use mount::{Mount, Unmount};
 pub use options::{Options, Profile, Times};
 pub use tree::{Node, NodeKind, Tree};
+pub use verify::verify;
 pub use writer::Writer;

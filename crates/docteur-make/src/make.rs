@@ -13,6 +13,7 @@ use crate::index::{self, Index};
 use crate::pack::{Packed, classes, one_class, pack};
 use crate::parallel::Room;
 use crate::survey::{Survey, survey};
+use crate::verify::Links;
 use crate::{Error, Node, NodeKind, Options, Profile, Times, Tree, arrange, base, media_type, parallel, reuse};
 
 /// Input below this gets no base: a base would be most of the image.
@@ -173,7 +174,7 @@ fn build<S: Source<Error = std::io::Error>>(
         (Some(content), _) => *content,
         (None, new) => Content { segment: new.segment + reuse.segments.len() as u32, ..new },
     };
-    let links = links(&all);
+    let (links, mut linked) = (links(&all), Links::default());
     let mut index = Index::default();
     for number in 0..all.paths() {
         let node = all.node(number);
@@ -182,6 +183,7 @@ fn build<S: Source<Error = std::io::Error>>(
             all.encoded(number, which).and_then(|file| survey.of(file)).map(place_of)
         });
         entry.link = link;
+        linked.check(&entry)?;
         if let Kind::File(content) = &entry.kind {
             superblock.bytes = superblock.bytes.saturating_add(content.size);
         }

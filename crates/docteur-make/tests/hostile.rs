@@ -215,6 +215,87 @@ fn hard_links_to_different_bytes_are_refused() {
     }
 }
 
+/// All that the command `docteur verify` does, where encodings may decode to `most` bytes.
+fn verified(image: &[u8], most: u64) -> Result<(), docteur_make::Error> {
+    docteur_make::verify(&Image::open(Bytes(image), &Limits::default())?, most, |_, _| {})
+}
+
+#[test]
+fn hard_links_that_are_not_one_file_are_no_whole_image() {
+    let linked = |path: &[u8]| Entry { link: Some(7), ..entry(path, a_file(4, 0, 0).kind) };
+    let with = |other| {
+        let entries = [entry(b"", Kind::Directory), linked(b"a"), entry(b"b", a_file(4, 0, 1).kind), other];
+        verified(&crafted(&entries, 12, b"bytes"), 0)
+    };
+    with(linked(b"c")).unwrap();
+    with(Entry { media_type: Some("text/plain".into()), ..linked(b"c") }).unwrap();
+    let modified = docteur::Time { seconds: 1, nanoseconds: 0 };
+    let attributes = vec![docteur::Attribute { name: b"user.a".to_vec(), value: Vec::new() }];
+    for lie in [
+        Entry { kind: a_file(4, 0, 1).kind, ..linked(b"c") },
+        Entry { mode: 0o644, ..linked(b"c") },
+        Entry { modified, ..linked(b"c") },
+        Entry { attributes, ..linked(b"c") },
+    ] {
+        let told = with(lie.clone()).unwrap_err().to_string();
+        assert!(told.starts_with("c is a hard link of another path, and has another"), "{lie:?}: {told}");
+    }
+    // Nor is such a one made.
+    let mut tree = InMemory::default();
+    tree.add(docteur_make::Node { link: Some(3), ..file(b"a") }, b"bytes".to_vec());
+    tree.add(docteur_make::Node { link: Some(3), mode: 0o755, ..file(b"b") }, b"bytes".to_vec());
+    let made =
+        docteur_make::make(&tree, &Options::default(), &mut std::io::Cursor::new(Vec::new()), "x".as_ref(), |_| {});
+    assert!(matches!(made, Err(docteur_make::Error::Linked(path)) if path == "b"));
+}
+
+#[test]
+fn an_encoding_that_does_not_decode_to_its_file_is_no_whole_image() {
+    use std::io::Write;
+
+    let text = support::text(1, 300_000);
+    let gzip = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let brotli = |text: &[u8], large_window| {
+        let parameters = brotli::enc::BrotliEncoderParams { quality: 1, large_window, ..Default::default() };
+        let mut out = Vec::new();
+        brotli::BrotliCompress(&mut &*text, &mut out, &parameters).unwrap();
+        out
+    };
+    let zstd = |text: &[u8], window| {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window).unwrap();
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let with = |which, encoded: &[u8], most| {
+        let segment = [&text[..], encoded].concat();
+        let content = Content { size: encoded.len() as u64, segment: 0, offset: text.len() as u32 };
+        let page = Entry { encodings: vec![(which, content)], ..a_file(text.len() as u64, 0, 0) };
+        verified(&crafted(&[entry(b"", Kind::Directory), page], text.len() as u64, &segment), most)
+    };
+    let (all, other) = (text.len() as u64, [&text[..200_000], b"evil", &text[200_004..]].concat());
+    for (which, whole, lies) in [
+        (Encoding::Gzip, gzip(&text), [gzip(&other), gzip(&text[..all as usize - 1]), text.clone()]),
+        (Encoding::Brotli, brotli(&text, false), [brotli(&other, false), brotli(&text, true), Vec::new()]),
+        (Encoding::Zstd, zstd(&text, 23), [zstd(&other, 23), zstd(&text, 24), zstd(&[&text[..], b"."].concat(), 23)]),
+    ] {
+        with(which, &whole, all).unwrap();
+        let refused = with(which, &whole, all - 1);
+        assert!(matches!(refused, Err(docteur_make::Error::TooMuch { limit, .. }) if limit == all - 1), "{refused:?}");
+        for lie in lies.into_iter().chain([whole[..whole.len() - 1].to_vec()]) {
+            let told = with(which, &lie, all).unwrap_err().to_string();
+            assert!(told.contains("encoding of f does not decode to its content"), "{which:?}: {told}");
+        }
+    }
+    for image in [build(&small(), &Options { web: true, ..Options::default() }), with_a_base()] {
+        verified(&image, 1 << 30).unwrap();
+    }
+}
+
 #[test]
 fn encodings_of_something_else_are_a_difference() {
     let page = |bytes: &[u8], encodings: &[(Encoding, u32)]| {
