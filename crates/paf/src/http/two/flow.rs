@@ -12,8 +12,9 @@ use device::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::{Flood, Meter, Own, PREFACE, Refusals, Scanner, Unfinished};
+use super::frames::{Flood, GOAWAY, Meter, Own, PREFACE, Refusals, Scanner, Unfinished};
 use super::gather::Gathering;
+use crate::Counters;
 use crate::counters::count;
 use crate::http::Shared;
 use crate::http::limits::{Limits, Refusal};
@@ -22,7 +23,6 @@ use crate::wrapper::flush_and_shut_down;
 
 /// The error code ENHANCE_YOUR_CALM (RFC 9113 section 7).
 const CALM: u32 = 0xb;
-const GOAWAY: u8 = 7;
 
 #[derive(Debug)]
 pub(super) struct Framed<F> {
@@ -74,6 +74,13 @@ impl<F: AsyncWrite + Unpin> Framed<F> {
         meter.went(sent.len());
         outward.feed(sent, |head| {
             flood = flood.or(meter.reset(head, Instant::now).err());
+            // The library ends the connection by the client's fault.
+            if head.kind == GOAWAY && head.code != 0 {
+                match Flood::of_library(head) {
+                    Some(flood) => count_flood(&shared.counters, flood),
+                    None => count(&shared.counters.http2_errors),
+                }
+            }
             match refusals.went(head) {
                 Some(Own::Malformed) => shared.refuse(*peer, Refusal::Malformed),
                 Some(Own::HeadTooLarge) => shared.refuse(*peer, Refusal::HeadTooLarge),
@@ -87,13 +94,7 @@ impl<F: AsyncWrite + Unpin> Framed<F> {
 
     /// Counts a flood, and tells the client where that can be done at once: who floods gets no more effort than this.
     fn end(&mut self, cx: &mut Context<'_>, flood: Flood) -> io::Error {
-        let counters = &self.shared.counters;
-        count(match flood {
-            Flood::Resets => &counters.flood_resets,
-            Flood::Pings => &counters.flood_pings,
-            Flood::Settings => &counters.flood_settings,
-            Flood::Others => &counters.flood_others,
-        });
+        count_flood(&self.shared.counters, flood);
         if self.outward.is_between() {
             let farewell = self.farewell(flood);
             if let Poll::Ready(Ok(_)) = Pin::new(&mut self.flow).poll_write(cx, &farewell) {
@@ -114,6 +115,16 @@ impl<F: AsyncWrite + Unpin> Framed<F> {
         frame.extend(why);
         frame
     }
+}
+
+/// Counts a flood that ends its connection.
+fn count_flood(counters: &Counters, flood: Flood) {
+    count(match flood {
+        Flood::Resets => &counters.flood_resets,
+        Flood::Pings => &counters.flood_pings,
+        Flood::Settings => &counters.flood_settings,
+        Flood::Others => &counters.flood_others,
+    });
 }
 
 /// How long what has begun may take: a head its time, as in HTTP/1.1, and other frames the same; data what its least rate allows.

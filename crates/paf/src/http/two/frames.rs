@@ -15,12 +15,15 @@ const HEAD: usize = 9;
 /// Of RST_STREAM and GOAWAY as much of the payload is looked at: it ends with the error code (RFC 9113 sections 6.4 and 6.8).
 const CODE: usize = 4;
 const LAST_AND_CODE: usize = 8;
+/// And of the words behind the code as much as tells the HTTP library's own apart.
+const WORDS: usize = 10;
+const MOST: usize = HEAD + LAST_AND_CODE + WORDS;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
-const GOAWAY: u8 = 7;
+pub(super) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 /// On DATA and HEADERS.
@@ -46,7 +49,7 @@ const UPDATES: u32 = 1000;
 const UPDATE_EVERY: usize = 1024;
 
 /// The head of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) len: u32,
     pub(super) kind: u8,
@@ -54,12 +57,14 @@ pub(super) struct Head {
     pub(super) stream: u32,
     /// The error code of RST_STREAM and GOAWAY, 0 of others.
     pub(super) code: u32,
+    /// How the words of GOAWAY begin, where it has as many.
+    words: [u8; WORDS],
 }
 
 /// Finds the heads of frames in bytes that come in any pieces.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    head: [u8; HEAD + LAST_AND_CODE],
+    head: [u8; MOST],
     have: usize,
     /// Bytes of `head` that are to be there.
     most: usize,
@@ -83,7 +88,7 @@ pub(super) enum Unfinished {
 impl Scanner {
     /// Looks at bytes of which the first `skip` are no frame.
     pub(super) fn new(skip: usize) -> Self {
-        let head = [0; HEAD + LAST_AND_CODE];
+        let head = [0; MOST];
         let skip = u32::try_from(skip).unwrap_or(u32::MAX);
         Self { head, have: 0, most: HEAD, skip, in_block: false, whole: 0 }
     }
@@ -109,6 +114,7 @@ impl Scanner {
             let len = u32::from_be_bytes([0, a, b, c]);
             let looked = match kind {
                 RST_STREAM => CODE,
+                GOAWAY if len as usize >= MOST - HEAD => MOST - HEAD,
                 GOAWAY => LAST_AND_CODE,
                 _ => 0,
             };
@@ -118,16 +124,20 @@ impl Scanner {
             }
             let code = match self.most - HEAD {
                 CODE => [rest[0], rest[1], rest[2], rest[3]],
-                LAST_AND_CODE => [rest[4], rest[5], rest[6], rest[7]],
-                _ => [0; 4],
+                0 => [0; 4],
+                _ => [rest[4], rest[5], rest[6], rest[7]],
             };
+            let mut words = [0; WORDS];
+            if self.most == MOST {
+                words.copy_from_slice(&rest[LAST_AND_CODE..]);
+            }
             self.skip = len - u32::try_from(self.most - HEAD).unwrap_or(len);
             (self.have, self.most) = (0, HEAD);
             let stream = u32::from_be_bytes([s0, s1, s2, s3]) & (u32::MAX >> 1);
             if matches!(kind, HEADERS | CONTINUATION) {
                 self.in_block = flags & END_HEADERS == 0;
             }
-            each(Head { len, kind, flags, stream, code: u32::from_be_bytes(code) });
+            each(Head { len, kind, flags, stream, code: u32::from_be_bytes(code), words });
             self.count_whole();
         }
     }
@@ -251,6 +261,18 @@ pub(in crate::http) enum Flood {
 }
 
 impl Flood {
+    /// What the HTTP library found too many of, where that is why it ends the connection: it has bounds of its own, on what comes in one
+    /// piece.
+    pub(super) fn of_library(end: Head) -> Option<Self> {
+        match &end.words {
+            // "too_many_resets", "too_many_internal_resets".
+            b"too_many_r" | b"too_many_i" => Some(Self::Resets),
+            // "too_many_continuations", "too_many_data_frames".
+            b"too_many_c" | b"too_many_d" => Some(Self::Others),
+            _ => None,
+        }
+    }
+
     pub(super) fn debug_data(self) -> &'static [u8] {
         match self {
             Self::Resets => b"too many resets",
@@ -352,6 +374,7 @@ mod tests {
             (3, RST_STREAM, 0, 5, 0),
             (20, GOAWAY, 0, 0, 0x0202_0203),
         ];
+        let said = |kind| if kind == GOAWAY { [0xff; WORDS] } else { [0; WORDS] };
         for (len, kind, flags, stream, code) in heads {
             let mut frame = frame(len, kind, flags, stream);
             let at = if kind == GOAWAY { HEAD + 4 } else { HEAD };
@@ -360,8 +383,10 @@ mod tests {
             }
             bytes.extend(frame);
         }
-        let expected: Vec<Head> =
-            heads.iter().map(|&(len, kind, flags, stream, code)| Head { len, kind, flags, stream, code }).collect();
+        let expected: Vec<Head> = heads
+            .iter()
+            .map(|&(len, kind, flags, stream, code)| Head { len, kind, flags, stream, code, words: said(kind) })
+            .collect();
         for piece in [1, 2, 3, 7, 8, 9, 10, 25, 1000, bytes.len()] {
             let mut scanner = Scanner::new(PREFACE.len());
             let mut seen = Vec::new();
@@ -405,7 +430,7 @@ mod tests {
     fn floods_are_told_from_use() {
         let start = Instant::now();
         let limits = Http2Limits::default();
-        let head = |kind, flags, len| Head { len, kind, flags, stream: 1, code: 0 };
+        let head = |kind, flags, len| Head { len, kind, flags, stream: 1, ..Head::default() };
         let mut meter = Meter::new(&limits, start);
         for (kind, flags, rate, flood) in [
             (RST_STREAM, 0, limits.resets, Flood::Resets),
@@ -439,7 +464,8 @@ mod tests {
     #[test]
     fn refusals_are_told_from_answers() {
         let mut refusals = Refusals::default();
-        let mut went = |kind, flags, stream, len, code| refusals.went(Head { len, kind, flags, stream, code });
+        let mut went =
+            |kind, flags, stream, len, code| refusals.went(Head { len, kind, flags, stream, code, ..Head::default() });
         // An answer with its body, one with trailers, and one whose client took it back.
         assert_eq!(went(HEADERS, 4, 1, 40, 0), None);
         assert_eq!(went(DATA, END_STREAM, 1, 40, 0), None);
@@ -464,7 +490,7 @@ mod tests {
 
     #[test]
     fn a_window_that_is_overrun_is_told_from_one_that_is_made_too_wide() {
-        let head = |kind, stream, code| Head { len: 4, kind, flags: 0, stream, code };
+        let head = |kind, stream, code| Head { len: 4, kind, stream, code, ..Head::default() };
         let mut refusals = Refusals::default();
         refusals.came(head(WINDOW_UPDATE, 1, 0));
         assert_eq!(refusals.went(head(RST_STREAM, 3, FLOW_CONTROL_ERROR)), Some(Own::Window));

@@ -36,6 +36,10 @@ use gather::{Gathering, Valve};
 /// How long a client that was told to go may take to acknowledge it, once nothing of it is open.
 const GOING: Duration = Duration::from_secs(4);
 
+/// Streams that h2 resets or refuses by the client's fault in a connection's life before it ends that. They are counted as they go out, so
+/// this only bounds those that come in one piece, which wait for each other: half a kilobyte each.
+const FAULTS: usize = 1000;
+
 /// Serves one connection until it is done, is told to go, or a deadline passes.
 pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &Seat) {
     let (shared, state) = (&seat.shared, &seat.state);
@@ -48,14 +52,15 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let mut streams = Streams::new(executor.clone());
     let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
     let resets = usize::try_from(limits.http2.resets.saturating_mul(BURST + 1)).unwrap_or(usize::MAX);
+    let faults = resets.max(FAULTS);
     let http = http2::Builder::new(executor)
         .max_concurrent_streams(limits.http2.streams)
         .initial_stream_window_size(limits.http2.stream_window)
         .initial_connection_window_size(limits.http2.connection_window)
         .max_send_buf_size(limits.http2.send_buffer)
-        // What comes too often is told by its frames; h2's own bounds, which nobody counts, only have to hold no earlier.
+        // What comes too often is told by its frames; h2's own bounds only have to hold no earlier.
         .max_pending_accept_reset_streams(resets)
-        .max_local_error_reset_streams(resets)
+        .max_local_error_reset_streams(faults)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(flow), service);
     let mut http = pin!(http);
@@ -78,9 +83,6 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
             while {
                 if let Poll::Ready(end) = http.as_mut().poll(cx) {
                     if let Err(error) = end {
-                        if broke_protocol(&error) {
-                            count(&shared.counters.http2_errors);
-                        }
                         shared.faults.tell(Fault::Connection(peer, &error));
                     }
                     return Poll::Ready(());
@@ -135,18 +137,6 @@ fn say_goodbye<F: Flow, H: Handler>(mut http: Pin<&mut Http<F, H>>, valve: &Valv
     valve.open();
     // However it ends, the connection is over.
     let _ = http.poll(cx);
-}
-
-/// Whether the connection ended by the client's fault rather than by its leaving.
-fn broke_protocol(error: &hyper::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<h2::Error>() {
-            return error.is_go_away() && error.is_library();
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// hyper's view of the handler.
