@@ -12,7 +12,7 @@ use smoltcp::time::Instant;
 use crate::segment::{Pair, Segment};
 use crate::sequence::Secret;
 
-/// Frames that wait for room. Answers to what was received may go beyond, by one for each frame that is let in.
+/// Frames that wait for room. Answers to what was received may go beyond, by a few for each frame that is let in.
 const WAITING: usize = 64;
 /// Buffers of frames that are kept for more.
 const SPARE: usize = 64;
@@ -151,6 +151,11 @@ impl Wire {
     /// Sends a frame with a segment of this connection, or has it wait for room.
     pub(crate) fn send(&mut self, frame: Frame, pair: Pair) {
         self.outgoing.send(frame, Some(pair));
+    }
+
+    /// Sends a frame that is of no connection, or has it wait for room.
+    pub(crate) fn send_other(&mut self, frame: Frame) {
+        self.outgoing.send(frame, None);
     }
 
     /// Takes from a frame that came, and from its segment, what was added to the numbers that it is about.

@@ -3,6 +3,7 @@
 mod answers;
 mod flows;
 mod lease;
+mod neighbours;
 mod numbers;
 mod orphans;
 mod recovery;
@@ -30,6 +31,7 @@ use crate::sequence::Secret;
 use crate::wire::{Frame, Wire};
 
 use answers::Told;
+use neighbours::Neighbours;
 use numbers::Numbered;
 use orphans::Orphan;
 use recovery::{Alarms, Recovery};
@@ -72,6 +74,7 @@ pub(crate) struct Core {
     /// Connections whose answer to what came waits for what else came.
     answering: Vec<Pair>,
     half_open: VecDeque<HalfOpen>,
+    neighbours: Neighbours,
     /// Whether some of these took too long while there was no room for more, and few were completed since.
     flooded: bool,
     dhcp: Option<SocketHandle>,
@@ -187,6 +190,7 @@ impl Core {
             alarms: Alarms::new(),
             answering: Vec::new(),
             half_open: VecDeque::new(),
+            neighbours: Neighbours::default(),
             flooded: false,
             orphans: Vec::new(),
             finishing: Vec::new(),
@@ -251,6 +255,9 @@ impl Core {
             return self.wire.discard(frame);
         }
         let Ok(mut segment) = Segment::of(&frame) else { return self.wire.discard(frame) };
+        if segment.is_none() {
+            self.neighbours.hear(&frame, now);
+        }
         if let Some(segment) = &mut segment {
             self.wire.take_secret(&mut frame, segment);
         }
@@ -326,6 +333,7 @@ impl Core {
         }
         let handle = self.add(socket, pair, Some(id));
         self.half_open.push_back(HalfOpen { since: now, handle, pair, listener: id });
+        self.ask_for_neighbours(pair, now);
         true
     }
 
