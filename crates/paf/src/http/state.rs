@@ -273,7 +273,10 @@ impl State {
         let phase = match inner.phase {
             // An answer is still on its way: the pace of the download decides.
             _ if !inner.flushed => None,
-            Phase::Idle if inner.first => Some((inner.since + limits.head_time, Overdue::Idle)),
+            Phase::Idle if inner.first => {
+                let what = inner.frame.map_or(Overdue::Idle, |(_, what)| what);
+                Some((inner.since + limits.head_time, what))
+            }
             Phase::Idle => Some((inner.since + limits.idle_time, Overdue::Idle)),
             Phase::Head => Some((inner.since + limits.head_time, Overdue::Head)),
             Phase::Busy => None,

@@ -156,6 +156,26 @@ async fn a_head_that_does_not_come_whole_is_cut_off_in_its_time() {
     }
 }
 
+/// The first head's time runs from the connection's opening.
+#[tokio::test(start_paused = true)]
+async fn a_first_head_that_does_not_come_whole_is_cut_off_as_others_are() {
+    let block = crate::frames::frame(HEADERS, END_STREAM, 1, &head("/", false));
+    for half in [&block[..], &block[..5]] {
+        let world = World::with_http2(Limits::default());
+        let start = Instant::now();
+        let mut client = Frames::connect(&world, &[]).await;
+        sleep(5 * SECOND).await;
+        assert!(client.send_raw(half).await);
+        assert_eq!(client.farewell().await, Some((0, String::new())));
+        let took = start.elapsed();
+        assert!(took >= 10 * SECOND && took < 11 * SECOND, "{took:?}");
+        settle().await;
+        let seen = world.counters();
+        assert_eq!((seen.open, seen.slow_heads, seen.idle), (0, 1, 0));
+        world.end().await;
+    }
+}
+
 /// As long as each frame comes in its time, and data at its rate.
 #[tokio::test(start_paused = true)]
 async fn frames_that_come_slowly_and_whole_are_let_be() {

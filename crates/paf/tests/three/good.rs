@@ -86,6 +86,24 @@ async fn streams_do_not_wait_for_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_fails_or_would_leave_http_fails_alone() {
+    let world = World::new(Limits::default());
+    let (_quic, mut client) = world.client().await;
+    let mut slow = client.clone();
+    let slow = tokio::spawn(async move { ask(&mut slow, "/work").await.unwrap().status });
+    for path in ["/panic", "/switch"] {
+        assert_eq!(ask(&mut client, path).await.unwrap().status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+    }
+    // A request names no user (RFC 9114 section 4.3.1).
+    let mut stream = client.send_request(Request::get("https://b@a.test/").body(()).unwrap()).await.unwrap();
+    stream.finish().await.unwrap();
+    assert_eq!(hear(&mut stream).await.unwrap().status, StatusCode::BAD_REQUEST);
+    assert_eq!(ask(&mut client, "/").await.unwrap().body, b"hello");
+    assert_eq!(slow.await.unwrap(), StatusCode::OK);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_early_answer_ends_the_upload() {
     let world = World::new(Limits::default());
     let (_quic, mut client) = world.client().await;

@@ -165,6 +165,8 @@ fn router() -> Router {
         .route("/echo", post(|body: AxumBody| async { Response::new(body) }))
         .route("/count", post(count))
         .route("/refuse", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "no") }))
+        .route("/panic", get(|| async { panic!("the handler's own fault") as &'static str }))
+        .route("/switch", get(|| async { StatusCode::SWITCHING_PROTOCOLS }))
         .route("/work", get(|| async { sleep(Duration::from_secs(20)).await }))
         .route("/large", get(|| async { vec![b'x'; 4 << 20] }))
         .route("/hop", get(|| async { ([("connection", "close"), ("keep-alive", "timeout=5")], "hop") }))

@@ -88,7 +88,9 @@ pub(super) enum Unfinished {
 impl Scanner {
     /// Looks at bytes of which the first `skip` are no frame.
     pub(super) fn new(skip: usize) -> Self {
-        let head = [0; MOST];
+        let mut head = [0; MOST];
+        // What is skipped is no data.
+        head[3] = SETTINGS;
         let skip = u32::try_from(skip).unwrap_or(u32::MAX);
         Self { head, have: 0, most: HEAD, skip, in_block: false, whole: 0 }
     }
