@@ -45,7 +45,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
         std::fs::write(bodies.join(name), body)?;
     }
     certificate(&folder)?;
-    let (ours, theirs) = (ours(&folder)?, nginx(&folder)?);
+    let (ours, theirs) = (ours(&folder)?, nginx(&folder, "on")?);
     let seconds = if bench.quick { 1 } else { 6 };
     for (name, _) in BODIES {
         let path = format!("/{name}");
@@ -59,6 +59,19 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
             h2load(&format!("https://{}{path}", server.http2), seconds, &folder.join("h2load.log"))
         })?;
     }
+    // What nginx gains where the kernel sends pages of the file and nothing is copied, which is not to be had for what hyper writes.
+    let copying = nginx(&folder, "off")?;
+    let load = |server: &Server| wrk(&format!("http://{}/1MiB", server.plain), seconds, None);
+    let (sent, copied) = (measure(&theirs, load)?, measure(&copying, load)?);
+    bench.report.add(
+        "1MiB, plain HTTP/1.1: nginx without sendfile, against itself",
+        copied.load.rate / sent.load.rate,
+        "x",
+        Goal::None,
+    );
+    let what = "1MiB, plain HTTP/1.1: nginx without sendfile, processor time a request, against itself";
+    bench.report.add(what, copied.cpu / sent.cpu, "x", Goal::None);
+    drop(copying);
     compare(bench, "new TLS connections", [&ours, &theirs], |server| {
         wrk_with(&format!("https://{}/4KiB", server.tls), seconds, &["--header", "Connection: close"], CONNECTIONS)
     })?;
@@ -68,12 +81,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
 
 /// Loads one server after the other, and reports ours as shares of theirs.
 fn compare(bench: &mut Bench, what: &str, servers: [&Server; 2], load: impl Fn(&Server) -> Result<Load>) -> Result<()> {
-    let measure = |server: &Server| -> Result<Figures> {
-        let before = server.cpu()?;
-        let load = load(server)?;
-        Ok(Figures { load, cpu: (server.cpu()? - before) * 1000.0 / load.requests })
-    };
-    let (ours, theirs) = (measure(servers[0])?, measure(servers[1])?);
+    let (ours, theirs) = (measure(servers[0], &load)?, measure(servers[1], &load)?);
     let report = &mut bench.report;
     report.add(what, ours.load.rate, "a second", Goal::None);
     report.add(format!("{what}: against nginx"), ours.load.rate / theirs.load.rate, "x", Goal::AtLeast(1.0));
@@ -87,6 +95,12 @@ fn compare(bench: &mut Bench, what: &str, servers: [&Server; 2], load: impl Fn(&
         report.add(format!("{what}: 99th percentile, against nginx"), ours / theirs, "x", Goal::AtMost(1.0));
     }
     Ok(())
+}
+
+fn measure(server: &Server, load: impl Fn(&Server) -> Result<Load>) -> Result<Figures> {
+    let before = server.cpu()?;
+    let load = load(server)?;
+    Ok(Figures { load, cpu: (server.cpu()? - before) * 1000.0 / load.requests })
 }
 
 /// Resident memory of connections that were used once and then say nothing.
@@ -155,7 +169,8 @@ fn ours(folder: &Path) -> Result<Server> {
     Ok(Server { child, plain, tls, http2 })
 }
 
-fn nginx(folder: &Path) -> Result<Server> {
+/// nginx, with the kernel's sendfile on or off.
+fn nginx(folder: &Path, sendfile: &str) -> Result<Server> {
     let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
     let mut places = Vec::new();
     for listener in listeners {
@@ -164,16 +179,16 @@ fn nginx(folder: &Path) -> Result<Server> {
     let [plain, tls, http2] = <[String; 3]>::try_from(places).map_err(|_| anyhow::anyhow!("three places"))?;
     let place = folder.display();
     let config = format!(
-        "daemon off; worker_processes 2; pid {place}/pid; error_log {place}/error.log;\n\
+        "daemon off; worker_processes 2; pid {place}/pid-{sendfile}; error_log {place}/error.log;\n\
          events {{ worker_connections 4096; }}\n\
-         http {{ access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; root {place}/bodies;\n\
+         http {{ access_log off; sendfile {sendfile}; tcp_nopush on; tcp_nodelay on; root {place}/bodies;\n\
          keepalive_requests 100000000; open_file_cache max=10; open_file_cache_valid 600s;\n\
          ssl_certificate {place}/certificate.pem; ssl_certificate_key {place}/key.pem; ssl_protocols TLSv1.3;\n\
          client_body_temp_path {place}/a; proxy_temp_path {place}/b; fastcgi_temp_path {place}/c;\n\
          uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;\n\
          server {{ listen {plain}; listen {tls} ssl; listen {http2} ssl http2; }} }}\n"
     );
-    let file = folder.join("nginx.conf");
+    let file = folder.join(format!("nginx-{sendfile}.conf"));
     std::fs::write(&file, config)?;
     let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
     let child = Command::new(program).arg("-c").arg(&file).stderr(Stdio::null()).spawn().context("nginx")?;
