@@ -70,9 +70,16 @@ pub(crate) fn sample(segment: &[u8], bound: u64) -> Sampled {
 /// Stands for a window that only one segment has.
 const ALONE: u32 = u32::MAX;
 
-/// Chooses blocks for a base of at most `limit` bytes: for each segment that has some, their numbers, ascending; and
-/// each block's worth, by which they are to be ordered.
-pub(crate) fn choose(mut segments: Vec<Sampled>, limit: usize) -> BTreeMap<usize, Vec<(usize, u64)>> {
+/// What is chosen.
+pub(crate) struct Chosen {
+    /// For each segment that has some blocks of the base, their numbers, ascending; and each block's worth, by which they are to be ordered.
+    pub(crate) blocks: BTreeMap<usize, Vec<(usize, u64)>>,
+    /// Of the sampled windows of the first segments, how many the base has, and how many there are.
+    pub(crate) covered: (u64, u64),
+}
+
+/// Chooses blocks for a base of at most `limit` bytes, and tells how much of the `first` segments it has.
+pub(crate) fn choose(mut segments: Vec<Sampled>, limit: usize, first: usize) -> Chosen {
     let mut worths = number(&mut segments);
     let windows = |segment: u32, nth: u32| {
         let of = &segments[segment as usize];
@@ -121,7 +128,9 @@ pub(crate) fn choose(mut segments: Vec<Sampled>, limit: usize) -> BTreeMap<usize
     for blocks in chosen.values_mut() {
         blocks.sort_unstable();
     }
-    chosen
+    let of_first = || segments.iter().take(first).flat_map(|segment| &segment.hashes);
+    let in_base = of_first().filter(|id| worths.get(**id as usize) == Some(&0)).count();
+    Chosen { blocks: chosen, covered: (in_base as u64, of_first().count() as u64) }
 }
 
 /// Gives a number to each window that more than one segment has, in place of its hash; gives in how many others each is.
@@ -176,13 +185,19 @@ mod tests {
             .collect();
         let sampled = || segments.iter().map(|segment| sample(segment, u64::MAX / 8)).collect::<Vec<_>>();
         let blocks = |limit| {
-            choose(sampled(), limit)
+            choose(sampled(), limit, 0)
+                .blocks
                 .into_iter()
                 .map(|(n, of)| (n, of.iter().map(|of| of.0).collect()))
                 .collect::<Vec<(_, Vec<_>)>>()
         };
         assert_eq!(blocks(BLOCK), [(0, vec![1])]);
         assert_eq!(blocks(2 * BLOCK), [(0, vec![1, 2])]);
+        // Of the first segment, which has as much noise as each of these, it has the two and not the noise; without a base it has nothing.
+        let covered = |limit, first| choose(sampled(), limit, first).covered;
+        let ((two, of_two), (one, of_one)) = (covered(2 * BLOCK, 1), covered(BLOCK, 1));
+        assert_eq!((of_two, covered(0, 1), covered(BLOCK, 0)), (of_one, (0, of_one), (0, 0)));
+        assert!(of_two * 3 / 5 < two && two < of_two * 3 / 4 && of_one / 4 < one && one < two, "{two} {one} {of_one}");
         // The windows that lie across the borders of blocks are shared as well; noise never is.
         assert!(blocks(100 * BLOCK).iter().all(|(n, of)| *n < 2 && !of.contains(&0)), "{:?}", blocks(100 * BLOCK));
     }

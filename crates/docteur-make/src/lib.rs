@@ -44,7 +44,7 @@ pub use make::{Made, Stage, append, make};
 pub use media::media_type;
 #[cfg(feature = "mount")]
 pub use mount::{Mount, Unmount};
-pub use options::{Options, Profile, Times};
+pub use options::{Classes, Options, Profile, Times};
 pub use tree::{Node, NodeKind, Tree};
 pub use verify::verify;
 pub use writer::Writer;

@@ -14,12 +14,17 @@ use crate::pack::{Packed, classes, one_class, pack};
 use crate::parallel::Room;
 use crate::survey::{Survey, survey};
 use crate::verify::Links;
-use crate::{Error, Node, NodeKind, Options, Profile, Times, Tree, arrange, base, media_type, parallel, reuse};
+use crate::{
+    Classes, Error, Node, NodeKind, Options, Profile, Times, Tree, arrange, base, media_type, parallel, reuse,
+};
 
 /// Input below this gets no base: a base would be most of the image.
 const ENOUGH: u64 = 16 << 20;
 /// The least part of the input that the base may be.
 const SHARE: u64 = 8;
+/// Short files get short segments if the base has so many quarters of their windows; where it has less, a short segment costs what its
+/// neighbours would have spared it.
+const COVERED: u64 = 3;
 /// Bytes of memory that building takes in any case, and for each path, with a name of middling length.
 const PROGRAM: u64 = 32 << 20;
 const PATH: u64 = 240;
@@ -115,18 +120,25 @@ fn build<S: Source<Error = std::io::Error>>(
     let reuse = old.map(|old| reuse::reuse(old, &survey)).transpose()?.unwrap_or_default();
     order.retain(|unique| !reuse.places.contains_key(&(*unique as usize)));
     let has_base = old.map_or(total >= ENOUGH && options.base > 0, |old| old.superblock().base.len > 0);
-    let packed = if has_base && options.arrange && options.classes {
+    let mut packed = if has_base && options.arrange && options.classes != Classes::Never {
         pack(&survey.uniques, &order, &classes(segment))?
     } else {
         pack(&survey.uniques, &order, &[one_class(segment)])?
     };
-    drop(order);
-    let work = Work { all: &all, survey: &survey, packed: &packed, options: &options, room, readers };
     let base = match old {
         Some(old) => reuse::text(&old.superblock().base, &reuse.base)?,
-        None if has_base => work.base(total, &mut progress)?,
+        None if has_base => {
+            let work = Work { all: &all, survey: &survey, packed: &packed, options: &options, room, readers };
+            let (base, (in_base, of_short)) = work.base(total, &mut progress)?;
+            if options.classes == Classes::Covered && in_base * 4 < of_short * COVERED {
+                packed = pack(&survey.uniques, &order, &[one_class(segment)])?;
+            }
+            base
+        }
         None => Vec::new(),
     };
+    drop(order);
+    let work = Work { all: &all, survey: &survey, packed: &packed, options: &options, room, readers };
 
     let failed = |error| Error::Io(place.to_path_buf(), error);
     out.write_all(&[0; SUPERBLOCK]).map_err(failed)?;
@@ -227,11 +239,11 @@ impl Work<'_> {
         self.packed.read(number, self.all, self.survey, buffer)
     }
 
-    /// The second pass.
-    fn base(&self, total: u64, progress: &mut impl FnMut(Stage)) -> Result<Vec<u8>, Error> {
+    /// The second pass: the base, and how much it has of the short segments: so many of their sampled windows.
+    fn base(&self, total: u64, progress: &mut impl FnMut(Stage)) -> Result<(Vec<u8>, (u64, u64)), Error> {
         let limit = u64::from(self.options.base).min(total / SHARE) as usize;
         if limit < base::BLOCK {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         let bound = base::bound(total);
         let mut sampled = Vec::with_capacity(self.packed.len());
@@ -244,11 +256,11 @@ impl Work<'_> {
             progress(Stage::Base(len as u64));
             Ok(())
         })?;
-        let chosen = base::choose(sampled, limit);
+        let chosen = base::choose(sampled, limit, self.packed.short);
         let mut buffer = Vec::new();
         // Blocks that stand side by side stay so; what is worth most comes last, where distances are short.
         let mut runs: Vec<(u64, usize, Vec<u8>)> = Vec::new();
-        for (segment, blocks) in &chosen {
+        for (segment, blocks) in &chosen.blocks {
             self.read(*segment, &mut buffer)?;
             let mut next = None;
             for (block, worth) in blocks {
@@ -265,7 +277,7 @@ impl Work<'_> {
             }
         }
         runs.sort();
-        Ok(runs.into_iter().flat_map(|(_, _, text)| text).collect())
+        Ok((runs.into_iter().flat_map(|(_, _, text)| text).collect(), chosen.covered))
     }
 
     /// How many threads compress.

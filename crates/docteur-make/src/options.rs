@@ -25,6 +25,18 @@ pub enum Times {
     All(i64),
 }
 
+/// When short files get short segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Classes {
+    /// Not at all: the smallest.
+    Never,
+    /// Where the base has three quarters of the text that is in them, so that they cost little.
+    #[default]
+    Covered,
+    /// In any case: the quickest.
+    Always,
+}
+
 /// How an image is built. The same tree and options give the same bytes; `threads` and `memory` make no difference to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -35,7 +47,7 @@ pub struct Options {
     /// Whether short files are put into shorter segments, which are quicker to read: where there is a base and files are arranged, those of
     /// at most an eighth of the longest segment into segments of 5/16, and those of at most a 128th into segments of a sixteenth, yet not
     /// below 64 KiB.
-    pub classes: bool,
+    pub classes: Classes,
     /// The most bytes of the base, at most 64 MiB; 0 for none. Little input gets none in any case.
     pub base: u32,
     /// Whether similar files are put beside each other; else files stand in the order of their paths.
@@ -61,16 +73,16 @@ impl Options {
     /// What a profile stands for, with zstd's level 19, as many threads as there are processors, and 512 MiB of memory.
     #[must_use]
     pub fn profile(profile: Profile) -> Self {
-        let (segment, base) = match profile {
-            Profile::FastRead => (512 << 10, 2 << 20),
-            Profile::Default => (2 << 20, 8 << 20),
-            Profile::Max => (8 << 20, 8 << 20),
+        let (segment, base, classes) = match profile {
+            Profile::FastRead => (512 << 10, 2 << 20, Classes::Always),
+            Profile::Default => (2 << 20, 8 << 20, Classes::Covered),
+            Profile::Max => (8 << 20, 8 << 20, Classes::Never),
         };
         Self {
             level: 19,
             segment,
             base,
-            classes: profile != Profile::Max,
+            classes,
             arrange: true,
             threads: std::thread::available_parallelism().map_or(1, Into::into),
             memory: 512 << 20,

@@ -23,6 +23,8 @@ pub(crate) struct Packed {
     ends: Vec<usize>,
     /// Where each content is.
     pub(crate) places: Vec<Content>,
+    /// How many segments, the first ones, are of classes that are shorter than the last.
+    pub(crate) short: usize,
 }
 
 /// Files of at most `files` bytes, and how long the segments are into which they are put.
@@ -58,6 +60,7 @@ pub(crate) fn pack(uniques: &[Unique], order: &[u32], classes: &[Class]) -> Resu
     let mut packed = Packed { places: vec![Content::default(); uniques.len()], ..Packed::default() };
     let mut least = 0;
     for class in classes {
+        packed.short = packed.ends.len();
         let of_class = order.iter().copied().filter(|n| (least..=class.files).contains(&uniques[*n as usize].size));
         packed.fill(uniques, of_class, class.segment);
         least = class.files.saturating_add(1);
@@ -155,6 +158,7 @@ mod tests {
                 content(1, 0, 19_384),
             ]
         );
+        assert_eq!(packed.short, 3);
         let parts: Vec<Vec<_>> = (0..packed.len())
             .map(|n| packed.parts_of(n).iter().map(|part| (part.unique, part.piece)).collect())
             .collect();

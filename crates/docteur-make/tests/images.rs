@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use docteur::{Cache, Encoding, Image, Kind, Limits, List, Memory, Walk};
-use docteur_make::{Error, Options, Profile, Writer, make};
+use docteur_make::{Classes, Error, Options, Profile, Writer, make};
 use proptest::prelude::*;
 use support::{InMemory, build, file, folder, noise, small, text, with_a_base};
 
@@ -119,6 +119,27 @@ fn a_profile_is_what_it_says() {
     assert!(fast <= 160 << 10 && (fast..=640 << 10).contains(&default) && max > 2 << 20, "{fast} {default} {max}");
     let [fast, default, max] = made.map(|(.., len)| len);
     assert!(fast > default && default > max, "{fast} {default} {max}");
+}
+
+#[test]
+fn short_files_that_share_little_are_beside_many() {
+    // Of each page the base has a quarter.
+    let shared = text(1, 10_000);
+    let mut tree = InMemory::default();
+    for n in 0..450_u64 {
+        tree.add(file(format!("page-{n:03}").as_bytes()), [&shared[..], &noise(n, 30_000)].concat());
+    }
+    let segment = |classes| {
+        let bytes = build(&tree, &Options { level: 1, threads: 2, classes, ..Options::default() });
+        let image = Image::open(Memory(&bytes), &Limits::default()).unwrap();
+        assert!(image.superblock().base.len > 0, "{classes:?}");
+        let (mut cache, longest) = (Cache::new(0), image.superblock().segment_max);
+        let Kind::File(content) = image.find(&mut cache, b"page-200").unwrap().unwrap().kind else { panic!() };
+        assert!(image.read_all(&mut cache, &content, 1 << 20).unwrap() == tree.contents[200]);
+        longest
+    };
+    let [never, covered, always] = [Classes::Never, Classes::Covered, Classes::Always].map(segment);
+    assert!(never > 1 << 20 && covered == never && always <= 640 << 10, "{never} {covered} {always}");
 }
 
 #[test]
