@@ -6,6 +6,7 @@ extern crate std;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
 use core::time::Duration;
 use std::io;
@@ -68,6 +69,32 @@ impl device::Clock for Clock {
 
     fn monotonic(&self) -> Duration {
         Duration::from_nanos(machine().monotonic())
+    }
+}
+
+/// The byte that Ctrl-C types (ETX).
+const STOP: u8 = 3;
+
+/// Waits until somebody asks for the program's end by typing Ctrl-C at the machine's serial line, as `pasteur unikernel run` does for who
+/// types it there. Nothing else that is typed is read. `false`, at once, where there is no serial line that could tell, and where a
+/// call of this was made before.
+///
+/// It waits as a thread does, so a program that goes on meanwhile calls it on one of its own.
+#[must_use]
+pub fn asked_to_stop() -> bool {
+    static CALLED: AtomicBool = AtomicBool::new(false);
+    if CALLED.swap(true, Ordering::Relaxed) {
+        return false;
+    }
+    let Some(number) = machine().listen() else { return false };
+    loop {
+        let seen = threads::times(number);
+        while let Some(byte) = machine().typed() {
+            if byte == STOP {
+                return true;
+            }
+        }
+        threads::attention(number, seen);
     }
 }
 

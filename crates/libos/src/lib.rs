@@ -9,6 +9,7 @@
 //! | `x86` | the PC: boot, page tables, exceptions, clocks, where its words go, where devices are (only on the target) |
 //! | `kernel` | threads, futexes, memory and the symbols for `std` (only on the target) |
 //! | `devices` | disks, network cards and entropy as the seams of the crate `device` (only on the target) |
+//! | `elsewhere` | the same for a program that is looked at on a host: nothing |
 //! | `behind` | writes to a disk that nobody waits for |
 //! | `copy` | `memcpy` and its like, for the compiler |
 //! | `naming` | which device of the machine is which of the program's |
@@ -33,6 +34,8 @@ mod copy;
 #[cfg(target_os = "hermit")]
 mod devices;
 mod elf;
+#[cfg(not(target_os = "hermit"))]
+mod elsewhere;
 mod entropy;
 mod fault;
 mod heap;
@@ -44,6 +47,7 @@ mod naming;
 mod paging;
 mod pvh;
 mod scheduler;
+mod sources;
 mod tls;
 mod virtio;
 mod wall;
@@ -51,7 +55,10 @@ mod wall;
 mod x86;
 
 #[cfg(target_os = "hermit")]
-pub use devices::{Card, Clock, Disk, Entropy, card, disk, memory, memory_taken};
+pub use devices::{Card, Clock, Disk, Entropy, asked_to_stop, card, disk, memory, memory_taken};
+
+#[cfg(not(target_os = "hermit"))]
+pub use elsewhere::{Card, Entropy, card};
 
 pub use device::manifest;
 
@@ -59,9 +66,11 @@ pub use device::manifest;
 /// [`manifest`]. They are written into the image (`pasteur unikernel inspect` prints them), the machine does not start without those
 /// that it needs, and `libos::disk` and `libos::card` give them by their names. A program that declares none says
 /// `libos::manifest![]`; without that it does not link.
+///
+/// `libos::manifest![memory 24; card("net")]` says the least memory, too, in MiB of all of the machine's, without which that does not start.
 #[macro_export]
 macro_rules! manifest {
-    ($($device:expr),* $(,)?) => {
+    (memory $mebibytes:expr; $($device:expr),* $(,)?) => {
         const _: () = {
             #[allow(unused_imports)]
             use $crate::manifest::{card, disk};
@@ -69,6 +78,11 @@ macro_rules! manifest {
             // On a host nobody reads it, but it is looked at.
             #[cfg_attr(target_os = "hermit", unsafe(link_section = ".note.libos"), unsafe(export_name = "libos_manifest"))]
             static MANIFEST: Manifest = Manifest::new([$($device),*]);
+            #[cfg_attr(target_os = "hermit", unsafe(link_section = ".note.libos"), unsafe(export_name = "libos_memory"))]
+            static MEMORY: $crate::manifest::Memory = $crate::manifest::Memory::new($mebibytes);
         };
+    };
+    ($($device:expr),* $(,)?) => {
+        $crate::manifest![memory 0; $($device),*];
     };
 }

@@ -18,6 +18,13 @@ pub(crate) trait Machine: Sync {
     /// attention once it takes more; or, with `lose`, all of the text is lost, and so is what follows until then.
     fn print(&self, text: &[u8], lose: bool) -> Result<usize, u8>;
 
+    /// Has the console take what is typed there, from now on: the number by which it asks for attention once something was. `None`
+    /// where nothing can be typed.
+    fn listen(&self) -> Option<u8>;
+
+    /// The next byte that was typed, once [`Self::listen`] was called.
+    fn typed(&self) -> Option<u8>;
+
     /// Time since boot; it never goes back.
     fn monotonic(&self) -> Nanos;
 

@@ -33,6 +33,8 @@ pub struct Image {
     pub entry: u64,
     /// The memory that the program takes before it has any heap.
     pub memory: Range<u64>,
+    /// The least memory that its machine may have, in bytes; 0 where it does not say.
+    pub least: u64,
     /// Its devices.
     pub manifest: Manifest,
 }
@@ -125,7 +127,7 @@ impl Image {
         }
         let headers = file.take(number(&header, 32, 8), count * PROGRAM_HEADER as u64, "the program headers")?;
         let mut memory: Option<Range<u64>> = None;
-        let (mut entry, mut manifest) = (None, None);
+        let (mut entry, mut manifest, mut least) = (None, None, 0);
         for header in headers.as_chunks::<PROGRAM_HEADER>().0 {
             let (offset, filled) = (number(header, 8, 8), number(header, 32, 8));
             let (start, whole) = (number(header, 24, 8), number(header, 40, 8));
@@ -152,6 +154,12 @@ impl Image {
                             }
                             manifest = Some(Manifest::decode(descriptor).map_err(ImageError::Manifest)?);
                         }
+                        if owner == &OWNER[..OWNER_SIZE as usize] && format == super::memory::FORMAT {
+                            let Ok(mebibytes) = <[u8; 4]>::try_from(descriptor) else {
+                                return Err(ImageError::Headers("a note of the least memory that is not 4 bytes"));
+                            };
+                            least = u64::from(u32::from_le_bytes(mebibytes)) << 20;
+                        }
                         Ok(())
                     })?;
                 }
@@ -163,7 +171,7 @@ impl Image {
         if number(&header, 16, 2) != EXECUTABLE {
             return Err(ImageError::Headers("it is linked for no place in memory"));
         }
-        Ok(Self { size, entry: entry.ok_or(ImageError::NoPvh)?, memory, manifest })
+        Ok(Self { size, entry: entry.ok_or(ImageError::NoPvh)?, memory, least, manifest })
     }
 }
 
@@ -284,6 +292,18 @@ mod tests {
             assert_eq!((image.size, image.entry), (bytes.len() as u64, 0x20_1000));
             assert_eq!(image.memory, 0x20_0000..0x20_5000);
             assert_eq!(image.manifest.devices(), [disk("store"), card("net")]);
+            assert_eq!(image.least, 0);
+        }
+    }
+
+    #[test]
+    fn the_least_memory_is_told() {
+        let with = |descriptor: &[u8]| read(&image(&[pvh(), [ours(), note(b"libos\0", 2, descriptor)].concat()]));
+        assert_eq!(with(&[24, 0, 0, 0]).unwrap().least, 24 << 20);
+        assert_eq!(with(&[0xff; 4]).unwrap().least, u64::from(u32::MAX) << 20);
+        for wrong in [&[][..], &[24], &[24, 0, 0, 0, 0]] {
+            let why = with(wrong).unwrap_err().to_string();
+            assert_eq!(why, "its headers are wrong: a note of the least memory that is not 4 bytes");
         }
     }
 
@@ -312,7 +332,7 @@ mod tests {
         assert_eq!(refused(&image(&[ours()])), "it does not boot by PVH: there is no such note");
         assert_eq!(refused(&image(&[pvh()])), "it is no unikernel of libos: there is no manifest");
         assert_eq!(
-            refused(&image(&[pvh(), note(b"libos\0", 2, &[])])),
+            refused(&image(&[pvh(), note(b"libos\0", 3, &[])])),
             "it is no unikernel of libos: there is no manifest"
         );
         assert_eq!(refused(&image(&[pvh(), ours(), ours()])), "it has more than one manifest");

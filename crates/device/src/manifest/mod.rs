@@ -12,6 +12,9 @@
 //! descriptor. A type other than 1 would be another format.
 
 pub mod image;
+mod memory;
+
+pub use memory::Memory;
 
 use std::fmt;
 

@@ -11,6 +11,7 @@ mod trials;
 
 // What a trial needs it takes; the machines of the tests have not got everything.
 libos::manifest![
+    memory 20;
     disk("plain").optional(),
     disk("other").optional(),
     disk("fixed").read_only().optional(),

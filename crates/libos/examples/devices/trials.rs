@@ -22,6 +22,7 @@ pub(crate) fn main() {
         "config" => config(),
         "names" => println!("{disks:?} {cards:?}"),
         "arp" => cards.into_iter().for_each(ask),
+        "stop" => stop(),
         "entropy" => println!("{:?}", std::collections::HashMap::from([(1, 2)])),
         other => println!("{other:?} is nothing that can be tried"),
     }
@@ -38,6 +39,19 @@ fn config() {
         let bytes = image.read_all(&mut cache, &content, 1 << 20).unwrap();
         println!("{name}: {} bytes, {}", bytes.len(), String::from_utf8(bytes).unwrap().lines().next().unwrap());
     }
+}
+
+/// Counts seconds until it is asked to stop.
+fn stop() {
+    let asked = std::thread::spawn(libos::asked_to_stop);
+    for second in 0..60 {
+        println!("second {second}");
+        if asked.is_finished() {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    println!("asked: {}, and again: {}", asked.join().unwrap(), libos::asked_to_stop());
 }
 
 /// Byte `at` of what is written.

@@ -7,9 +7,9 @@ use core::ffi::{CStr, c_char};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use device::manifest::{Manifest, Note};
+use device::manifest::{Manifest, Memory, Note};
 
-use super::{CLOCKS, PC, RAM_END, WALL, cpu, devices, tables, time, traps};
+use super::{CLOCKS, PC, RAM_END, WALL, cpu, devices, ram_end, tables, time, traps};
 use crate::cmdline;
 use crate::elf::Program;
 use crate::kernel::single::Single;
@@ -28,6 +28,8 @@ unsafe extern "C" {
     static __ehdr_start: [u8; PAGE];
     /// The program's devices, by `libos::manifest!`: the note's head, which says how long the rest is.
     static libos_manifest: Note<0>;
+    /// The least memory that it says there, in MiB.
+    static libos_memory: Memory;
     fn runtime_entry(argc: i32, argv: *const *const c_char, env: *const *const c_char) -> !;
 }
 
@@ -47,6 +49,13 @@ extern "C" fn libos_boot(info: usize) -> ! {
         Err(error) => fail(Status::Boot, format_args!("the program's own headers: {error:?}")),
     };
     RAM_END.store(boot.ram().map(|ram| ram.end).max().unwrap_or(0), Ordering::Relaxed);
+    // SAFETY: the program's own note, which nobody changes.
+    let (least, there) = unsafe { (libos_memory.mebibytes(), ram_end().div_ceil(1 << 20)) };
+    // The firmware of some machines keeps less than a MiB of it for itself.
+    if (there as u64) < least.into() {
+        let why = "too little memory: the program needs";
+        fail(Status::Boot, format_args!("{why} {least} MiB, and the machine has {there}"));
+    }
     let free = |low: bool| {
         boot.ram().flat_map(|ram| usable(ram, start..program.end())).filter(move |range| (range.start < REACH) == low)
     };

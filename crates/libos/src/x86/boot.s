@@ -12,7 +12,9 @@
 boot_gdt:
     .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff
 boot_too_small:
-    .asciz "libos: too little memory: the program does not fit\r\n"
+    .asciz "libos: too little memory: the program needs "
+boot_unit:
+    .asciz " MiB\r\n"
 boot_gdt_pointer:
     .short 23
     .long boot_gdt
@@ -54,14 +56,49 @@ _start:
     jae 4f
 2:  addl $24, %esi
     jmp 1b
-    # Nothing but registers can be used: tell it, and end with Status::Boot by the debug port, or else by a reset.
-5:  movl $boot_too_small, %esi
-6:  lodsb
-    testb %al, %al
-    jz 7f
+    # Nothing but registers and what is loaded can be used: tell what is needed (ebx), the program's end or what its manifest says
+    # (the note's number is behind its head of 20 bytes), and end with Status::Boot by the debug port, or else by a reset.
+5:  movl $_end + 0xfffff, %ebx
+    shrl $20, %ebx
+    cmpl %ebx, libos_memory + 20
+    jb 1f
+    movl libos_memory + 20, %ebx
+1:  movl $boot_too_small, %esi
+    movl $2f, %ebp
+    jmp boot_say
+    # Its digits: by 10 until the divisor is the largest power in it, then down.
+2:  movl $1, %ecx
+3:  leal (%ecx, %ecx, 4), %edi
+    addl %edi, %edi
+    cmpl %ebx, %edi
+    ja 6f
+    movl %edi, %ecx
+    jmp 3b
+6:  movl %ebx, %eax
+    xorl %edx, %edx
+    divl %ecx
+    movl %edx, %ebx
+    addb $'0', %al
     movw $0x3f8, %dx
     outb %al, %dx
-    jmp 6b
+    movl %ecx, %eax
+    xorl %edx, %edx
+    movl $10, %edi
+    divl %edi
+    movl %eax, %ecx
+    testl %ecx, %ecx
+    jnz 6b
+    movl $boot_unit, %esi
+    movl $7f, %ebp
+    # Says the text at esi, and goes on at ebp.
+boot_say:
+    lodsb
+    testb %al, %al
+    jz 1f
+    movw $0x3f8, %dx
+    outb %al, %dx
+    jmp boot_say
+1:  jmp *%ebp
 7:  movb $102, %al
     outb %al, $0xf4
     movb $0xfe, %al

@@ -87,6 +87,28 @@ impl Words {
     }
 }
 
+/// The ports of the first serial line (a 16550): data, which interrupts it makes, how its lines to the modem are, and how it is.
+const DATA: u16 = 0x3f8;
+const INTERRUPTS: u16 = 0x3f9;
+const MODEM: u16 = 0x3fc;
+const STATE: u16 = 0x3fd;
+
+/// Has the serial line interrupt where a byte comes; `false` where there is no serial line.
+pub(super) fn listen() -> bool {
+    // SAFETY: the ports of the serial line, or nobody's. The modem's line OUT2 lets interrupts through on a PC.
+    unsafe {
+        cpu::write_port(MODEM, 0b1011);
+        cpu::write_port(INTERRUPTS, 1);
+        cpu::read_port(INTERRUPTS) == 1
+    }
+}
+
+/// The next byte that the serial line has.
+pub(super) fn typed() -> Option<u8> {
+    // SAFETY: as above; what is read is gone from the line.
+    unsafe { (cpu::read_port(STATE) & 1 != 0).then(|| cpu::read_port(DATA)) }
+}
+
 /// How often a serial line is asked whether it is free.
 const POLLS: usize = 100_000;
 
@@ -95,14 +117,14 @@ const POLLS: usize = 100_000;
 fn serial(text: &[u8]) {
     static LOST: AtomicBool = AtomicBool::new(false);
     // SAFETY: the ports of the serial line.
-    let free = || unsafe { cpu::read_port(0x3fd) & 0x20 != 0 };
+    let free = || unsafe { cpu::read_port(STATE) & 0x20 != 0 };
     let put = |byte: u8| {
         let polls = if LOST.load(Ordering::Relaxed) { 1 } else { POLLS };
         let free = (0..polls).any(|_| free());
         LOST.store(!free, Ordering::Relaxed);
         if free {
             // SAFETY: as above.
-            unsafe { cpu::write_port(0x3f8, byte) };
+            unsafe { cpu::write_port(DATA, byte) };
         }
         free
     };

@@ -28,6 +28,9 @@ const PROBED_FIRST_INPUT: u32 = 24;
 /// The I/O APICs: their registers, and their first input's number.
 const IO_APICS: [(usize, u32); 2] = [(0xfec0_0000, 0), (0xfec1_0000, 24)];
 
+/// The I/O APIC's input for the first serial line of a PC.
+const SERIAL_INPUT: u32 = 4;
+
 /// Where a processor's local APIC takes messages (Intel SDM 3A 11.11).
 const MESSAGES: u32 = 0xfee0_0000;
 
@@ -128,6 +131,16 @@ pub(super) fn entropy() -> Option<[u8; 2 * rng::MOST]> {
         }
     }
     Some(bytes)
+}
+
+/// The number by which the first serial line asks for attention; `None` where it has no interrupt.
+pub(super) fn serial_line() -> Option<u8> {
+    let number = FOUND.with(|found| found.next);
+    if usize::from(number) == MOST_DEVICES || !route(SERIAL_INPUT, DEVICES + number) {
+        return None;
+    }
+    FOUND.with(|found| found.next += 1);
+    Some(number)
 }
 
 fn start_pci(function: Function, places: &Places, free: &dyn Fn(usize, usize) -> bool) {

@@ -79,6 +79,15 @@ impl Machine for Pc {
         console::print(text, lose)
     }
 
+    fn listen(&self) -> Option<u8> {
+        let number = devices::serial_line()?;
+        console::listen().then_some(number)
+    }
+
+    fn typed(&self) -> Option<u8> {
+        console::typed()
+    }
+
     fn monotonic(&self) -> Nanos {
         clocks().map_or(0, |clocks| clocks.now())
     }

@@ -9,6 +9,7 @@ use super::cpu::{self, msr};
 use super::traps::{RAISED, RANG, SPURIOUS, TIMER};
 use crate::clock::{self, Ticks};
 use crate::machine::Nanos;
+use crate::sources::{self, Sources};
 use crate::wall::{Reading, Wall};
 
 const APIC: usize = 0xfee0_0000;
@@ -38,7 +39,7 @@ impl Clocks {
     /// What is not told by anything.
     pub(super) fn measure() -> Result<(Self, Wall), &'static str> {
         mask_pic();
-        let hz = kvm_rate().or_else(cpuid_rate).or_else(pit_rate);
+        let hz = sources::rate(&Hardware);
         let start = cpu::ticks();
         let ticks = hz.and_then(|hz| Ticks::new(start, hz));
         let ticks = ticks.ok_or("the rate of the time-stamp counter: no kvm-clock, CPUID rate or PIT")?;
@@ -130,16 +131,6 @@ fn mask_pic() {
     }
 }
 
-/// Whether the hypervisor is KVM, with the registers of its clock (`KVM_FEATURE_CLOCKSOURCE2`).
-fn has_kvm_clock() -> bool {
-    if cpu::cpuid(1, 0).ecx & 1 << 31 == 0 {
-        return false;
-    }
-    let name = cpu::cpuid(0x4000_0000, 0);
-    let kvm = [name.ebx, name.ecx, name.edx] == [*b"KVMK", *b"VMKV", *b"M\0\0\0"].map(u32::from_le_bytes);
-    kvm && cpu::cpuid(0x4000_0001, 0).eax & 1 << 3 != 0
-}
-
 /// What KVM writes its clock to; it does not cross a page.
 #[repr(C, align(64))]
 struct KvmWords {
@@ -152,48 +143,52 @@ unsafe impl Sync for KvmWords {}
 
 static KVM_WORDS: KvmWords = KvmWords { system: UnsafeCell::new([0; 8]), boot: UnsafeCell::new([0; 3]) };
 
-/// KVM's clock, and the time-stamp counter after that was written.
-fn kvm_system() -> Option<([u32; 8], u64)> {
-    let at = KVM_WORDS.system.get();
-    // SAFETY: the hypervisor says that it has the register, and fills the 32 bytes before the write is done; it is told to
-    // write no more before anyone else could look.
-    has_kvm_clock().then(|| unsafe {
-        cpu::write_msr(msr::KVM_TIME, at.expose_provenance() as u64 | 1);
-        let told = (at.read_volatile(), cpu::ticks());
-        cpu::write_msr(msr::KVM_TIME, 0);
-        told
-    })
-}
+/// The hardware.
+struct Hardware;
 
-fn kvm_rate() -> Option<u64> {
-    let (words, _) = kvm_system()?;
-    clock::kvm_rate(words[6], words[7] as i8)
-}
+impl Sources for Hardware {
+    fn cpuid(&self, leaf: u32) -> [u32; 4] {
+        let words = cpu::cpuid(leaf, 0);
+        [words.eax, words.ebx, words.ecx, words.edx]
+    }
 
-fn kvm_date() -> Option<Reading> {
-    let (system, ticks) = kvm_system()?;
-    let at = KVM_WORDS.boot.get();
-    // SAFETY: as above, of 12 bytes, which are written once.
-    let boot = unsafe {
-        cpu::write_msr(msr::KVM_WALL, at.expose_provenance() as u64);
-        at.read_volatile()
-    };
-    Reading::of_kvm(boot, system, ticks)
+    fn kvm_system(&self) -> ([u32; 8], u64) {
+        let at = KVM_WORDS.system.get();
+        // SAFETY: the hypervisor says that it has the register, and fills the 32 bytes before the write is done; it is told to
+        // write no more before anyone else could look.
+        unsafe {
+            cpu::write_msr(msr::KVM_TIME, at.expose_provenance() as u64 | 1);
+            let told = (at.read_volatile(), cpu::ticks());
+            cpu::write_msr(msr::KVM_TIME, 0);
+            told
+        }
+    }
+
+    fn kvm_boot(&self) -> [u32; 3] {
+        let at = KVM_WORDS.boot.get();
+        // SAFETY: as above, of 12 bytes, which are written once.
+        unsafe {
+            cpu::write_msr(msr::KVM_WALL, at.expose_provenance() as u64);
+            at.read_volatile()
+        }
+    }
+
+    fn cmos(&self, register: u8) -> u8 {
+        // SAFETY: the ports of the CMOS; bit 7 keeps non-maskable interrupts as they are after a reset.
+        unsafe {
+            cpu::write_port(0x70, register);
+            cpu::read_port(0x71)
+        }
+    }
+
+    fn pit_rate(&self) -> Option<u64> {
+        pit_rate()
+    }
 }
 
 /// The date, by the best that there is.
 pub(super) fn date() -> Option<Reading> {
-    kvm_date().or_else(|| cmos().map(Reading::of_seconds))
-}
-
-fn cpuid_rate() -> Option<u64> {
-    let crystal = cpu::cpuid(0x15, 0);
-    let told = clock::crystal_rate(crystal.eax, crystal.ebx, crystal.ecx);
-    told.or_else(|| {
-        let hypervisor = cpu::cpuid(1, 0).ecx & 1 << 31 != 0;
-        let khz = if hypervisor { cpu::cpuid(0x4000_0010, 0).eax } else { 0 };
-        (khz > 0).then(|| u64::from(khz) * 1000)
-    })
+    sources::date(&Hardware)
 }
 
 fn pit_rate() -> Option<u64> {
@@ -260,23 +255,4 @@ fn alarm_rate(ticks: Ticks) -> Option<u64> {
     // SAFETY: as above.
     unsafe { write(APIC_COUNT, 0) };
     rate
-}
-
-/// Seconds since 1970 by the CMOS: read twice alike, so that no second passed within.
-fn cmos() -> Option<u64> {
-    // SAFETY: the ports of the CMOS; bit 7 keeps non-maskable interrupts as they are after a reset.
-    let register = |index: u8| unsafe {
-        cpu::write_port(0x70, index);
-        cpu::read_port(0x71)
-    };
-    let read = || [0, 2, 4, 7, 8, 9].map(register);
-    let mut before = read();
-    for _ in 0..1000 {
-        let now = read();
-        if now == before && register(0xa) & 0x80 == 0 {
-            return clock::cmos_seconds(now, register(0xb));
-        }
-        before = now;
-    }
-    None
 }
