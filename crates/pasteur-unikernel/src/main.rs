@@ -17,6 +17,7 @@ mod tls;
 use std::process::ExitCode;
 
 libos::manifest![
+    memory 24;
     disk("store"),
     disk("site").read_only().optional(),
     disk("journal").read_only().optional(),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use device::image::whole;
@@ -24,6 +25,9 @@ static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
 /// The longest image of a site on a disk, in bytes.
 const LONGEST: u64 = 64 << 20;
 
+/// The stack of the thread that waits to be asked to stop.
+const LISTENER_STACK: usize = 64 << 10;
+
 /// The log goes to the console.
 struct Console;
 
@@ -33,7 +37,7 @@ impl Sink for Console {
     }
 }
 
-/// Serves until it is told to stop at the admin listener, and until open requests have finished or their time is over.
+/// Serves until it is told to stop, at the admin listener or by Ctrl-C at the serial line, and until open requests have finished or their time is over.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shares = Shares::of(libos::memory());
     let site = site()?;
@@ -49,6 +53,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     config.stop_by_admin = true;
     config.memory = Some(memory);
     config.http.connections = config.http.connections.min(shares.connections);
+    let http2 = &mut config.http.http2;
+    (http2.stream_window, http2.connection_window) = (shares.window(), shares.window());
+    http2.streams = http2.streams.min(shares.streams);
     let network = arguments.network.config().limits(shares.network());
 
     let runtime = Builder::new_current_thread().enable_time().build().map_err(Failure::Runtime)?;
@@ -59,6 +66,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let ready = move |ready: &Ready| drop(tokio::spawn(announce(told, ready.clone())));
         let control = Control { stop: Stop::new(), sink: Arc::new(Console), ready: Box::new(ready) };
         let stop = control.stop.clone();
+        let asked = stop.clone();
+        let listen = move || {
+            if libos::asked_to_stop() {
+                asked.pull();
+            }
+        };
+        thread::Builder::new().stack_size(LISTENER_STACK).spawn(listen).map_err(Failure::Runtime)?;
         let serving = pasteur::serve(&stack, store, site, Arc::new(Clock), Arc::new(Entropy), config, control);
         tokio::pin!(serving);
         tokio::select! {

@@ -16,20 +16,30 @@ pub(crate) struct Shares {
     /// Of these, those that the application may have open: the others are for the operator, and for who is on the way in or out. Were
     /// they as many, it would never hear of one more, for which it closes one that rests.
     pub(crate) connections: usize,
+    /// Requests at once on a connection of HTTP/2.
+    pub(crate) streams: u32,
 }
+
+/// What is taken whoever is there: the server itself, pages that are being written, stacks.
+const ITSELF: usize = 5 << 20;
+
+/// What a connection has beside its flow, where it sends as much as it may: buffers of HTTP and of TLS, and pieces of contents.
+const CONNECTION: usize = 224 << 10;
 
 impl Shares {
     /// Of so many bytes in all.
     pub(crate) fn of(memory: usize) -> Self {
         let flow = (memory / 512).next_power_of_two().clamp(16 << 10, 64 << 10);
         let limits = Limits::default();
-        let flows = (memory / 4 / (2 * flow)).clamp(16, limits.sockets);
+        let flows = (memory * 3 / 4).saturating_sub(ITSELF) / (2 * flow + CONNECTION);
+        let flows = flows.clamp(16, limits.sockets);
         Self {
             cache: (memory / 8).min(8 << 20),
             contents: (memory / 16).clamp(1 << 20, 16 << 20),
             flow,
             flows,
             connections: flows * 3 / 4,
+            streams: (memory >> 20).clamp(16, 100) as u32,
         }
     }
 
@@ -37,6 +47,11 @@ impl Shares {
     pub(crate) fn network(&self) -> Limits {
         let (sockets, half_open, backlog) = (self.flows, self.flows / 2, self.flows / 2);
         Limits { sockets, half_open, backlog, receive: self.flow, send: self.flow, ..Limits::default() }
+    }
+
+    /// What a client of HTTP/2 may send ahead, in bytes: on its way it has no more, and the server keeps what it does not take at once.
+    pub(crate) fn window(&self) -> u32 {
+        (2 * self.flow) as u32
     }
 }
 
@@ -48,11 +63,12 @@ mod tests {
     fn all_shares_are_a_part_of_the_whole() {
         for mebibytes in [16, 24, 32, 64, 256, 1024, 8192] {
             let memory = mebibytes << 20;
-            let Shares { cache, contents, flow, flows, connections } = Shares::of(memory);
-            let taken = cache + 2 * contents + 2 * flow * flows;
-            assert!(taken <= memory * 5 / 8, "{taken} of {memory}");
+            let Shares { cache, contents, flow, flows, connections, streams } = Shares::of(memory);
+            let taken = cache + 2 * contents + (2 * flow + CONNECTION) * connections;
+            assert!(taken <= memory * 3 / 4, "{taken} of {memory}");
             assert!(connections >= 12 && flows - connections >= 4, "{connections} of {flows}");
-            assert!(flows >= 64 || mebibytes < 32, "{flows}");
+            assert!(flows >= 48 || mebibytes < 64, "{flows}");
+            assert!((16..=100).contains(&streams));
         }
         let large = Shares::of(1 << 33);
         assert_eq!((large.flows, large.cache), (Limits::default().sockets, 8 << 20));

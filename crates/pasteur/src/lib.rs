@@ -36,4 +36,4 @@ pub use options::{Logged, Options};
 pub use serve::{Control, Ready, ServeError, serve};
 pub use site::{Site, SiteError};
 #[cfg(feature = "options")]
-pub use units::size;
+pub use units::{duration, size};

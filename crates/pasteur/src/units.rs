@@ -54,8 +54,11 @@ pub(crate) fn some(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A time: `30s`, `2h30m`, `7d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+/// A time: `30s`, `2h30m`, `7d`. With feature `options`.
+///
+/// # Errors
+/// What a time looks like, in a sentence.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || String::from("a time is numbers with units, as 30s, 2h30m or 7d");
     let mut rest = text.trim();
     let mut millis = 0_u64;

@@ -19,6 +19,7 @@ struct Report<'a> {
     size: u64,
     entry: u64,
     memory: u64,
+    least_memory: Option<u64>,
     devices: Vec<Described<'a>>,
 }
 
@@ -40,11 +41,16 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
             size: image.size,
             entry: image.entry,
             memory,
+            least_memory: (image.least > 0).then_some(image.least),
             devices: devices.iter().map(Described::of).collect(),
         });
     }
+    let heap = match image.least {
+        0 => "a heap".to_owned(),
+        least => format!("a heap: {} of the machine's at least", human::size(least)),
+    };
     let mut text = format!(
-        "Size      {}\nMemory    {}, and a heap\nEntry     {:#x}, by PVH\n",
+        "Size      {}\nMemory    {}, and {heap}\nEntry     {:#x}, by PVH\n",
         human::size(image.size),
         human::size(memory),
         image.entry

@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{ValueEnum, ValueHint};
 use device::manifest::Name;
-use pasteur::size;
+use pasteur::{duration, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,8 +17,9 @@ Examples:
   pasteur unikernel run IMAGE --disk store=/dev/vg/pastes --tls-cert cert.pem --tls-key key.pem
 
 The image's manifest says which disks and network cards there have to be (`pasteur unikernel inspect IMAGE` prints it).
-Ctrl-C and SIGTERM turn the machine off. The exit code is the machine's own status where it ends by itself, and 0
-where it was turned off.";
+Ctrl-C and SIGTERM ask the unikernel to stop, and a second one turns the machine off; a unikernel that takes no such
+words is turned off at once. The exit code is the machine's own status where it ends by itself, and 0 where it was
+turned off.";
 
 /// What `run` is told.
 #[derive(clap::Args, Debug)]
@@ -56,6 +58,9 @@ pub(crate) struct RunArgs {
     /// The certificate's key, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
     pub(super) tls_key: Option<PathBuf>,
+    /// How long the unikernel may take to stop once it is asked to; then the machine is turned off
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(super) grace: Duration,
     /// QEMU's program
     #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
     pub(super) qemu: PathBuf,

@@ -39,7 +39,7 @@ pub(super) fn processor(kvm: bool) -> [&'static str; 4] {
 }
 
 /// QEMU's arguments. The machine waits to be let go by QMP, which is on standard input and output; the console is on
-/// standard error. `Err` says what QEMU cannot be told.
+/// standard error, which has to be a socket: what is sent to it is typed. `Err` says what QEMU cannot be told.
 pub(super) fn arguments(settings: &Settings<'_>, kvm: bool) -> Result<Vec<String>, String> {
     let Settings { image, plan, publish, memory, machine, options } = settings;
     let mut all: Vec<String> = ALWAYS.iter().map(|word| (*word).to_owned()).collect();
@@ -47,7 +47,7 @@ pub(super) fn arguments(settings: &Settings<'_>, kvm: bool) -> Result<Vec<String
     add(&processor(kvm));
     add(&["-machine", machine.name(), "-m", &format!("{}k", memory.div_ceil(1024))]);
     add(&["-S", "-qmp", "stdio"]);
-    add(&["-chardev", "file,id=console,path=/dev/stderr,append=on", "-serial", "chardev:console"]);
+    add(&["-chardev", "socket,id=console,fd=2", "-serial", "chardev:console"]);
     if *machine == Machine::Microvm {
         add(&["-global", "virtio-mmio.force-legacy=false"]);
     }

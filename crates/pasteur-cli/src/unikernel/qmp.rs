@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use serde::Deserialize;
+use serde_json::json;
 
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -14,6 +15,8 @@ pub(super) enum Said {
     Greeting,
     /// A command was done.
     Done,
+    /// The monitor's words, where it was asked for some.
+    Told(String),
     /// A command failed; why.
     Failed(String),
     /// The machine stopped, and nobody asked for it.
@@ -27,7 +30,7 @@ struct Line {
     #[serde(rename = "QMP")]
     greeting: Option<serde::de::IgnoredAny>,
     #[serde(rename = "return")]
-    done: Option<serde::de::IgnoredAny>,
+    done: Option<serde_json::Value>,
     error: Option<Error>,
     event: Option<String>,
 }
@@ -52,6 +55,7 @@ pub(super) fn read(output: impl Read, mut each: impl FnMut(Said)) {
 fn parse(line: &[u8]) -> Said {
     match serde_json::from_slice(line) {
         Ok(Line { greeting: Some(_), .. }) => Said::Greeting,
+        Ok(Line { done: Some(serde_json::Value::String(words)), .. }) => Said::Told(words),
         Ok(Line { done: Some(_), .. }) => Said::Done,
         Ok(Line { error: Some(error), .. }) => Said::Failed(error.desc),
         Ok(Line { event: Some(event), .. }) if event == "STOP" => Said::Stopped,
@@ -63,6 +67,23 @@ fn parse(line: &[u8]) -> Said {
 pub(super) fn tell(input: &mut impl Write, command: &str) -> io::Result<()> {
     input.write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes())?;
     input.flush()
+}
+
+/// The port of the serial line's register that says which interrupts it makes.
+const INTERRUPTS: &str = "0x3f9";
+
+/// Asks QEMU whether the machine listens to its serial line, which it answers by words for [`listens`].
+pub(super) fn ask_whether_it_listens(input: &mut impl Write) -> io::Result<()> {
+    let command = format!("i/b {INTERRUPTS}");
+    let command = json!({ "execute": "human-monitor-command", "arguments": { "command-line": command } });
+    input.write_all(format!("{command}\n").as_bytes())?;
+    input.flush()
+}
+
+/// Whether the machine has its serial line interrupt where something is typed: bit 0 of the register.
+pub(super) fn listens(words: &str) -> bool {
+    let value = words.trim().rsplit_once("= 0x").map(|(_, value)| u8::from_str_radix(value, 16));
+    matches!(value, Some(Ok(value)) if value & 1 == 1)
 }
 
 #[cfg(test)]
@@ -83,6 +104,28 @@ mod tests {
         read(said.as_bytes(), |said| all.push(said));
         let expected = [Said::Greeting, Said::Done, Said::Other, Said::Stopped, Said::Failed("no".into())];
         assert_eq!((&all[..5], &all[5..]), (&expected[..], &[Said::Other, Said::Other][..]));
+    }
+
+    #[test]
+    fn a_machine_listens_that_wants_to_be_told() {
+        let said = br#"{"return": "portb[0x03f9] = 0x01\r\n"}"#;
+        read(&said[..], |said| assert_eq!(said, Said::Told("portb[0x03f9] = 0x01\r\n".into())));
+        for (words, yes) in [
+            ("portb[0x03f9] = 0x01\r\n", true),
+            ("portb[0x03f9] = 0x07", true),
+            ("portb[0x03f9] = 0x00\r\n", false),
+            ("portb[0x03f9] = 0x02", false),
+            ("unknown command: 'i/b'", false),
+            ("= 0x", false),
+            ("= 0x101", false),
+            ("", false),
+        ] {
+            assert_eq!(listens(words), yes, "{words}");
+        }
+        let mut asked = Vec::new();
+        ask_whether_it_listens(&mut asked).unwrap();
+        let asked: serde_json::Value = serde_json::from_slice(&asked).unwrap();
+        assert_eq!(asked["arguments"]["command-line"], "i/b 0x3f9");
     }
 
     #[test]

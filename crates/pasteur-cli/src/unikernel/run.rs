@@ -1,13 +1,15 @@
 //! `pasteur unikernel run`: an image on one of QEMU's machines, from its manifest to its end.
 
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write as _};
 use std::net::SocketAddrV4;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use device::manifest::Kind;
 
@@ -39,6 +41,35 @@ enum Event {
     Unanswered,
 }
 
+/// Ctrl-C, as it is typed (ETX).
+const CTRL_C: u8 = 3;
+
+/// How far the machine's end has come, by the signal that asks for it, and until when that may take.
+enum End {
+    /// It ends when it likes.
+    Itself,
+    /// QEMU is asked whether the unikernel listens.
+    Asking(&'static str, Option<Instant>),
+    /// The unikernel is asked to stop.
+    Stopping(&'static str, Option<Instant>),
+    /// QEMU is told to end, for a signal or a failure.
+    Off(Result<&'static str, Failure>, Option<Instant>),
+}
+
+impl End {
+    fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Itself => None,
+            Self::Asking(_, until) | Self::Stopping(_, until) | Self::Off(_, until) => *until,
+        }
+    }
+}
+
+/// The moment when so much time has gone by; `None` where that is never.
+fn after(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
+}
+
 /// Runs the machine until it ends, or a signal asks for its end.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let image = inspect::read(&args.image)?;
@@ -46,6 +77,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     if image.memory.end > args.memory {
         let [end, memory] = [image.memory.end, args.memory].map(crate::human::size);
         return Err(wrong(format!("its program ends at {end}, and the memory of the machine at {memory}")));
+    }
+    if image.least > args.memory {
+        let [least, memory] = [image.least, args.memory].map(crate::human::size);
+        return Err(wrong(format!("it needs a machine with {least} of memory, and --memory is {memory}")));
     }
     let mut disks = args.disks.clone();
     let secrets = match (&args.tls_cert, &args.tls_key) {
@@ -87,10 +122,13 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     for disk in &plan.disks {
         made.0.extend(prepare(disk, args.disk_size)?);
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (line, theirs) = UnixStream::pair().map_err(|error| Failure::local("cannot make", "a socket", error))?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(OwnedFd::from(theirs));
     let child = command.spawn().map_err(|error| Failure::local("cannot run", &args.qemu, error))?;
+    // The console ends where nobody has its other end any more.
+    drop(command);
     let words = Words::to(io::stdout());
-    let mut machine = Machine::new(child, events.clone(), Calls::new(args.image.clone()), words.clone())?;
+    let mut machine = Machine::new(child, line, events.clone(), Calls::new(args.image.clone()), words.clone())?;
     machine.begin(&happened, made)?;
     // QEMU has it open.
     drop(secrets);
@@ -101,7 +139,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             let _ = events.send(probe::wait(place).map_or(Event::Unanswered, Event::Answers));
         });
     }
-    machine.attend(&happened, place.map(probe::reachable))
+    machine.attend(&happened, place.map(probe::reachable), args.grace)
 }
 
 /// The ports that are published: those that were told, or one by default where there is a network for it.
@@ -192,18 +230,25 @@ fn signals(events: Sender<Event>) -> io::Result<()> {
 struct Machine {
     child: Child,
     commands: ChildStdin,
+    /// What is sent here is typed at the machine's serial line.
+    line: UnixStream,
     begun: Sender<()>,
     console: Option<JoinHandle<String>>,
     words: Words,
 }
 
 impl Machine {
-    fn new(mut child: Child, events: Sender<Event>, calls: Calls, words: Words) -> Result<Self, Failure> {
-        let (Some(commands), Some(said), Some(console)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+    fn new(
+        mut child: Child,
+        line: UnixStream,
+        events: Sender<Event>,
+        calls: Calls,
+        words: Words,
+    ) -> Result<Self, Failure> {
+        let (Some(commands), Some(said)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::Usage("QEMU has no standard streams".into()));
         };
+        let console = line.try_clone().map_err(|error| Failure::local("cannot read", "QEMU's socket", error))?;
         let (begun, begins) = channel();
         let out = words.clone();
         let console = thread::spawn(move || forward(console, &begins, calls, &out));
@@ -212,7 +257,7 @@ impl Machine {
             qmp::read(said, |said| drop(events.send(Event::Said(said))));
             let _ = events.send(Event::Silent);
         });
-        Ok(Self { child, commands, begun, console: Some(console), words })
+        Ok(Self { child, commands, line, begun, console: Some(console), words })
     }
 
     /// Lets the machine go, once QEMU has everything that it needs; from then on the disks stay that were made.
@@ -244,53 +289,80 @@ impl Machine {
         }
     }
 
-    /// Waits for the machine's end, and asks for it where a signal does.
-    fn attend(&mut self, happened: &Receiver<Event>, place: Option<SocketAddrV4>) -> Result<(), Failure> {
-        let mut asked = None;
+    /// Waits for the machine's end, and asks for it where a signal does: first the unikernel, if it listens, for as long as `grace`, and
+    /// then QEMU.
+    fn attend(
+        &mut self,
+        happened: &Receiver<Event>,
+        place: Option<SocketAddrV4>,
+        grace: Duration,
+    ) -> Result<(), Failure> {
+        let mut end = End::Itself;
         loop {
-            let event = match asked {
+            let event = match end.until() {
                 None => happened.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(_) => happened.recv_timeout(PATIENCE),
+                Some(until) => happened.recv_timeout(until.saturating_duration_since(Instant::now())),
             };
-            match event {
-                Ok(Event::Answers(scheme)) => {
+            match (event, &end) {
+                (Ok(Event::Answers(scheme)), _) => {
                     let place = place.map(|place| format!("listening on {scheme}://{place}\n"));
                     self.words.say(place.unwrap_or_default().as_bytes());
                 }
-                Ok(Event::Unanswered) => {
+                (Ok(Event::Unanswered), _) => {
                     let place = place.map(|place| format!("at {place} ")).unwrap_or_default();
                     let longest = probe::LONGEST.as_secs();
                     eprintln!(
                         "pasteur: nothing answered {place}within {longest} s by HTTP or TLS; the machine runs on"
                     );
                 }
-                Ok(Event::Signal(signal)) if asked.is_none() => {
-                    asked = Some(Ok(signal));
-                    self.tell("quit");
+                (Ok(Event::Signal(signal)), End::Itself) => {
+                    // Where QEMU ends meanwhile, that is told by its end.
+                    let _ = qmp::ask_whether_it_listens(&mut self.commands);
+                    end = End::Asking(signal, after(PATIENCE));
                 }
-                Ok(Event::Said(Said::Stopped)) if asked.is_none() => {
+                (Ok(Event::Said(Said::Told(words))), End::Asking(signal, _)) if qmp::listens(&words) => {
+                    eprintln!("pasteur: {signal}: the unikernel is asked to stop; a second signal turns it off");
+                    // As above.
+                    let _ = self.line.write_all(&[CTRL_C]);
+                    end = End::Stopping(signal, after(grace));
+                }
+                (Ok(Event::Said(Said::Told(_) | Said::Failed(_))), &End::Asking(signal, _)) => {
+                    end = self.turn_off(Ok(signal));
+                }
+                (Ok(Event::Signal(_)), &(End::Asking(signal, _) | End::Stopping(signal, _)))
+                | (Err(RecvTimeoutError::Timeout), &End::Asking(signal, _)) => end = self.turn_off(Ok(signal)),
+                (Err(RecvTimeoutError::Timeout), &End::Stopping(signal, _)) => {
+                    eprintln!("pasteur: the unikernel did not stop within {} s", grace.as_secs());
+                    end = self.turn_off(Ok(signal));
+                }
+                (Ok(Event::Said(Said::Stopped)), End::Itself | End::Asking(..) | End::Stopping(..)) => {
                     let why =
                         "the machine stopped in its middle: the accelerator cannot run it on (is KVM whole here?)";
-                    asked = Some(Err(Failure::Qemu(why.into())));
-                    self.tell("quit");
+                    end = self.turn_off(Err(Failure::Qemu(why.into())));
                 }
-                Ok(Event::Said(_)) => {}
-                // Whoever asks twice, or waits in vain, wants it at once.
-                Ok(Event::Signal(_)) | Err(RecvTimeoutError::Timeout) => drop(self.child.kill()),
-                Ok(Event::Silent) | Err(RecvTimeoutError::Disconnected) => break,
+                (Ok(Event::Said(_)), _) | (Err(RecvTimeoutError::Timeout), End::Itself) => {}
+                // Whoever asks again, or waits in vain, wants it at once.
+                (Ok(Event::Signal(_)) | Err(RecvTimeoutError::Timeout), End::Off(..)) => drop(self.child.kill()),
+                (Ok(Event::Silent) | Err(RecvTimeoutError::Disconnected), _) => break,
             }
         }
         let status = self.wait()?;
         self.drain(happened);
-        match (asked, ends::status(status)) {
-            (Some(Ok(signal)), _) => {
+        match (end, ends::status(status)) {
+            (End::Off(Ok(signal), _), _) => {
                 eprintln!("pasteur: the machine was turned off ({signal})");
                 Ok(())
             }
-            (Some(Err(failure)), _) => Err(failure),
-            (None, Some(status)) => self.ended(status, happened),
-            (None, None) => Err(Failure::Qemu(ends::silent(status))),
+            (End::Off(Err(failure), _), _) => Err(failure),
+            (_, Some(status)) => self.ended(status, happened),
+            (_, None) => Err(Failure::Qemu(ends::silent(status))),
         }
+    }
+
+    /// Has QEMU end.
+    fn turn_off(&mut self, why: Result<&'static str, Failure>) -> End {
+        self.tell("quit");
+        End::Off(why, after(PATIENCE))
     }
 
     fn ended(&mut self, status: u8, happened: &Receiver<Event>) -> Result<(), Failure> {

@@ -45,6 +45,12 @@ pub(crate) fn with_devices(devices: &[(u8, u8, &str)]) -> Vec<u8> {
     with_notes(&[(b"Xen\0", 18, &0x20_0100u64.to_le_bytes()), (b"libos\0", 1, &manifest)])
 }
 
+/// An image without devices whose machine has to have so many MiB.
+pub(crate) fn with_memory(mebibytes: u32) -> Vec<u8> {
+    let (entry, mebibytes) = (0x20_0100u64.to_le_bytes(), mebibytes.to_le_bytes());
+    with_notes(&[(b"Xen\0", 18, &entry), (b"libos\0", 1, &[]), (b"libos\0", 2, &mebibytes)])
+}
+
 /// An example of `libos`, as its own tests build it, in the same folder.
 pub(crate) fn example(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

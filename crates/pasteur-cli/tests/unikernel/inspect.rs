@@ -26,7 +26,7 @@ fn an_image_tells_what_it_needs() {
     let (code, told, _) = inspect(&path, &["--json"]);
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     let expected = serde_json::json!({
-        "image": path, "size": 292, "entry": 0x20_0100, "memory": 64,
+        "image": path, "size": 292, "entry": 0x20_0100, "memory": 64, "least_memory": null,
         "devices": [
             { "name": "store", "kind": "disk", "required": true, "read_only": false },
             { "name": "config", "kind": "disk", "required": false, "read_only": true },
@@ -34,6 +34,17 @@ fn an_image_tells_what_it_needs() {
         ]
     });
     assert_eq!((code, told), (0, expected));
+}
+
+#[test]
+fn an_image_tells_the_least_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image");
+    std::fs::write(&path, image::with_memory(24)).unwrap();
+    let (code, told, _) = inspect(&path, &[]);
+    assert!(code == 0 && told.contains("Memory    64 B, and a heap: 24.0 MiB of the machine's at least\n"), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&inspect(&path, &["--json"]).1).unwrap();
+    assert_eq!(told["least_memory"], 24 << 20);
 }
 
 #[test]

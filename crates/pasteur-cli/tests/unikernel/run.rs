@@ -41,6 +41,7 @@ fn what_does_not_go_together_is_told_and_nothing_is_started() {
     };
     let store = write("store.img", &image::with_devices(&[(1, 1, "store"), (2, 1, "net")]));
     let bare = write("bare.img", &image::with_devices(&[]));
+    let large = write("large.img", &image::with_memory(24));
     let pem = write("pem", b"secret").display().to_string();
     let disk = path("disk").display().to_string();
     for (image, options, code, why) in [
@@ -54,6 +55,7 @@ fn what_does_not_go_together_is_told_and_nothing_is_started() {
         (&store, &["--disk", &disk, "--disk-size", "0"], 2, "a disk of nothing holds nothing"),
         (&bare, &["--", &"x".repeat(5000)], 2, "the unikernel's options are 5000 bytes, and 4095 at most"),
         (&bare, &["--memory", "1MiB"], 2, "its program ends at 2.0 MiB, and the memory of the machine at 1.0 MiB"),
+        (&large, &["--memory", "23MiB"], 2, "it needs a machine with 24.0 MiB of memory, and --memory is 23.0 MiB"),
         (&path("none"), &[], 7, "none: No such file"),
     ] {
         let options = [&["--qemu", "/nowhere/qemu"], options].concat();
@@ -169,8 +171,7 @@ impl Served {
     fn start(machine: &str) -> Self {
         let port = port();
         let publish = format!("{port}:80");
-        let options =
-            ["--machine", machine, "--publish", &publish, "--memory", "32MiB", "--", "10.0.2.15/24", "10.0.2.2"];
+        let options = ["--machine", machine, "--publish", &publish, "--memory", "32MiB"];
         // Not by way of `timeout`, which would keep signals from it.
         let mut command = Command::new(env!("CARGO_BIN_EXE_pasteur"));
         command.args(["unikernel", "run"]).arg(image::example("http")).args(["--accelerator", "tcg"]).args(options);

@@ -34,7 +34,7 @@ pub(crate) struct Paste {
 }
 
 /// What a read token gives: bytes that are another paste's nowhere.
-fn content(read: &Token, size: usize) -> Vec<u8> {
+pub(crate) fn content(read: &Token, size: usize) -> Vec<u8> {
     let hash = read.hash();
     let mut state = u64::from_le_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
     let mut bytes: Vec<u8> = (0..size.div_ceil(8)).flat_map(|_| split_mix(&mut state).to_le_bytes()).collect();
@@ -42,7 +42,29 @@ fn content(read: &Token, size: usize) -> Vec<u8> {
     bytes
 }
 
-fn bearer(token: &Token) -> String {
+/// How a form is told that [`form`] makes.
+pub(crate) const KIND: &str = "content-type: multipart/form-data; boundary=frontier";
+
+/// The form by which a paste is made of the content of its read token.
+pub(crate) fn form(read: &Token, burn: bool, size: usize) -> Vec<u8> {
+    let header = PublicHeader { v: 1, kdf: None, burn, comments: false }.encode();
+    let mut form = Vec::new();
+    let hash = Token::encode_hash(&read.hash());
+    for (name, value) in [
+        ("header", header.as_bytes()),
+        ("read", hash.as_bytes()),
+        ("expires_in", b"86400"),
+        ("content", &content(read, size)),
+    ] {
+        let kind = if name == "content" { "content-type: application/octet-stream\r\n" } else { "" };
+        let head = format!("--frontier\r\ncontent-disposition: form-data; name=\"{name}\"\r\n{kind}\r\n");
+        form.extend([head.as_bytes(), value, b"\r\n"].concat());
+    }
+    form.extend(b"--frontier--\r\n");
+    form
+}
+
+pub(crate) fn bearer(token: &Token) -> String {
     format!("authorization: Bearer {}", token.encode().as_str())
 }
 
@@ -62,22 +84,8 @@ impl Paste {
         // Most are in their rows, some in pieces, and a few in several.
         let most = [2 << 10, 8 << 10, 64 << 10, 1 << 20][(split_mix(seed) % 37 / 12) as usize];
         let size = 1 + (split_mix(seed) % most) as usize;
-        let header = PublicHeader { v: 1, kdf: None, burn, comments: false }.encode();
-        let mut form = Vec::new();
-        let hash = Token::encode_hash(&read.hash());
-        for (name, value) in [
-            ("header", header.as_bytes()),
-            ("read", hash.as_bytes()),
-            ("expires_in", b"86400"),
-            ("content", &content(&read, size)),
-        ] {
-            let kind = if name == "content" { "content-type: application/octet-stream\r\n" } else { "" };
-            let head = format!("--frontier\r\ncontent-disposition: form-data; name=\"{name}\"\r\n{kind}\r\n");
-            form.extend([head.as_bytes(), value, b"\r\n"].concat());
-        }
-        form.extend(b"--frontier--\r\n");
-        let kind = String::from("content-type: multipart/form-data; boundary=frontier");
-        let answer = one_of(to.ask("POST", path::PASTES, &[kind], &form)?, &[201], "a creation")?;
+        let form = form(&read, burn, size);
+        let answer = one_of(to.ask("POST", path::PASTES, &[KIND.to_owned()], &form)?, &[201], "a creation")?;
         let Created { id, delete_token: delete, .. } = serde_json::from_slice(&answer.body).unwrap();
         Some(Self { id, read, delete, burn, size, fate: Fate::Open })
     }

@@ -18,6 +18,8 @@ mod network;
 mod pastes;
 mod power;
 mod program;
+mod stops;
+mod symbols;
 mod tls;
 mod wire;
 mod worlds;

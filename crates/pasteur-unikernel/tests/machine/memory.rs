@@ -4,11 +4,14 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use api::{Created, Token, path};
+
 use crate::certificate;
 use crate::chance::split_mix;
-use crate::client::Paste;
+use crate::client::{KIND, Paste, bearer, content, form};
 use crate::http::{Connection, request};
 use crate::machine::{Machine, Setup, blank};
+use crate::program::pasteur;
 
 /// How many requests there are, unless `PASTEUR_REQUESTS` says another number.
 const REQUESTS: u64 = 20_000;
@@ -86,6 +89,58 @@ fn load(port: u16, requests: u64, mut seed: u64) {
         }
         done += TURN;
     }
+}
+
+/// More uploads at once than the least machine has room for, each of which sends as fast as it can: those that find no place try again.
+#[test]
+fn needs_qemu_a_crowd_of_uploads_fits_into_the_least_memory() {
+    const CROWD: u8 = 40;
+    const SIZE: usize = 3 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { memory: "24M", ..Setup::new(&blank(folder.path(), "store", 512 << 20)) };
+    let machine = setup.words("--create-rate 0").boot();
+    let port = machine.public;
+    thread::scope(|scope| {
+        for number in 0..CROWD {
+            scope.spawn(move || {
+                let read = Token::new([number; 32]);
+                let form = form(&read, false, SIZE);
+                let end = Instant::now() + 2 * REST;
+                let create = || Connection::new(port).ask("POST", path::PASTES, &[KIND.to_owned()], &form);
+                let mut tries = std::iter::repeat_with(create).take_while(|_| Instant::now() < end).flatten();
+                let made = tries.find(|answer| answer.status == 201).expect("a place for it");
+                let Created { id, .. } = serde_json::from_slice(&made.body).unwrap();
+                let get = || Connection::new(port).ask("GET", &path::content(&id), &[bearer(&read)], &[]);
+                let mut tries = std::iter::repeat_with(get).take_while(|_| Instant::now() < end).flatten();
+                let kept = tries.find(|answer| answer.status == 200).expect("a place for it");
+                assert!(kept.body == content(&read, SIZE), "a byte is another");
+            });
+        }
+    });
+    machine.stop();
+}
+
+/// The same by TLS, where each client speaks HTTP/2 or HTTP/1.1 as it likes.
+#[test]
+fn needs_qemu_a_crowd_by_tls_fits_into_the_least_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let config = certificate::pair(folder, &certificate::make(folder));
+    let setup = Setup { memory: "24M", ..Setup::new(&blank(folder, "store", 512 << 20)) };
+    let machine = setup.with_config(&config).words("--create-rate 0").boot();
+    std::fs::write(folder.join("content"), vec![7; 3 << 20]).unwrap();
+    let origin = machine.secure_origin();
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let put = || pasteur(folder, &["put", "--server", &origin, "content"], b"");
+                let end = Instant::now() + 2 * REST;
+                let mut tries = std::iter::repeat_with(put).take_while(|_| Instant::now() < end);
+                assert!(tries.any(|ran| ran.code == 0), "a place for it");
+            });
+        }
+    });
+    machine.stop();
 }
 
 #[test]
