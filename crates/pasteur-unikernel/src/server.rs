@@ -13,6 +13,7 @@ use paf::Stop;
 use pasteur::{Control, Memory, Ready, Sink, Site};
 use store::{Embedded, Options as StoreOptions};
 use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::options::Arguments;
@@ -27,6 +28,9 @@ const LONGEST: u64 = 64 << 20;
 
 /// The stack of the thread that waits to be asked to stop.
 const LISTENER_STACK: usize = 64 << 10;
+
+/// That of the network's thread.
+const NETWORK_STACK: usize = 256 << 10;
 
 /// The log goes to the console.
 struct Console;
@@ -61,7 +65,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_time().build().map_err(Failure::Runtime)?;
     runtime.block_on(async {
         let (stack, driver) = Netstack::new(card, &Entropy, network).map_err(Failure::Runtime)?;
-        let mut driver = tokio::spawn(driver);
+        let (tell, mut failed) = oneshot::channel();
+        let network = move || {
+            let runtime = Builder::new_current_thread().enable_time().build();
+            // Where nobody hears it, the server ends already.
+            drop(tell.send(runtime.map(|runtime| runtime.block_on(driver))));
+        };
+        thread::Builder::new()
+            .name("network".into())
+            .stack_size(NETWORK_STACK)
+            .spawn(network)
+            .map_err(Failure::Runtime)?;
         let told = stack.clone();
         let ready = move |ready: &Ready| drop(tokio::spawn(announce(told, ready.clone())));
         let control = Control { stop: Stop::new(), sink: Arc::new(Console), ready: Box::new(ready) };
@@ -77,11 +91,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         tokio::pin!(serving);
         tokio::select! {
             served = &mut serving => served.map_err(Failure::Serve),
-            failed = &mut driver => {
+            failed = &mut failed => {
                 // Nobody can be answered any more; the store is closed all the same.
                 stop.pull();
                 serving.await.map_err(Failure::Serve)?;
-                Err(failed.map_or_else(|error| Failure::Runtime(error.into()), Failure::Network))
+                Err(match failed {
+                    Ok(Ok(error)) => Failure::Network(error),
+                    Ok(Err(error)) => Failure::Runtime(error),
+                    Err(_) => Failure::Runtime(std::io::Error::other("the network's thread ended")),
+                })
             }
         }
     })
