@@ -11,6 +11,9 @@ use smoltcp::wire::{
 
 /// The hop limit of a frame that goes nowhere.
 const HOPS: u8 = 64;
+/// Where a segment has its flags, and the one of an end (RFC 9293 section 3.1).
+const FLAGS: usize = 13;
+const FIN: u8 = 1;
 
 /// The ends of a connection: this machine's, and the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +65,8 @@ pub(crate) struct Segment {
     pub(crate) begins: bool,
     /// It acknowledges, and carries nothing.
     pub(crate) is_bare: bool,
+    /// Its sender has nothing more: FIN.
+    pub(crate) ends: bool,
     pub(crate) sequence: TcpSeqNumber,
     /// Sequence numbers that it takes: its bytes, and one for each of SYN and FIN.
     pub(crate) len: usize,
@@ -137,6 +142,7 @@ impl Segment {
             pair,
             begins: tcp.control == TcpControl::Syn && tcp.ack_number.is_none(),
             is_bare: acknowledgement.is_some() && len == 0,
+            ends: tcp.control == TcpControl::Fin,
             sequence,
             len,
             acknowledgement,
@@ -146,6 +152,24 @@ impl Segment {
     }
 }
 
+/// The end of a segment with bytes, in a frame of its own; `frame` is left with the bytes.
+///
+/// smoltcp 0.14 takes what is beyond its window off a segment, and an end that follows for one that follows what is left
+/// (`socket/tcp.rs`, `process`): a byte would be missing in the middle.
+pub(crate) fn split_end(frame: &mut [u8], segment: &Segment, to: [u8; 6]) -> Option<Vec<u8>> {
+    let said = segment.acknowledgement.filter(|_| segment.ends && segment.len > 1)?;
+    let mut ethernet = EthernetFrame::new_unchecked(frame);
+    let packet = ethernet.payload_mut();
+    let header = match segment.pair.0 {
+        SocketAddr::V4(_) => usize::from(Ipv4Packet::new_checked(&*packet).ok()?.header_len()),
+        SocketAddr::V6(_) => Ipv6Packet::new_checked(&*packet).ok()?.header_len(),
+    };
+    let flags = packet.get_mut(header + FLAGS)?;
+    *flags &= !FIN;
+    let end = Acknowledgement { sequence: segment.sequence + (segment.len - 1), ..said };
+    Some(end.segment(TcpControl::Fin, &[], to, segment.pair))
+}
+
 fn later(one: TcpSeqNumber, other: TcpSeqNumber) -> TcpSeqNumber {
     if one < other { other } else { one }
 }
@@ -153,6 +177,10 @@ fn later(one: TcpSeqNumber, other: TcpSeqNumber) -> TcpSeqNumber {
 impl Acknowledgement {
     /// A frame that says this, with the first three of these blocks, and nothing else to the card `to`, of the connection `pair`.
     pub(crate) fn frame(&self, blocks: &[Block], to: [u8; 6], pair: Pair) -> Vec<u8> {
+        self.segment(TcpControl::None, blocks, to, pair)
+    }
+
+    fn segment(&self, control: TcpControl, blocks: &[Block], to: [u8; 6], pair: Pair) -> Vec<u8> {
         let Pair(ours, theirs) = pair;
         let mut sack_ranges = [None; 3];
         for (range, (first, end)) in sack_ranges.iter_mut().zip(blocks) {
@@ -161,7 +189,7 @@ impl Acknowledgement {
         let tcp = TcpRepr {
             src_port: theirs.port(),
             dst_port: ours.port(),
-            control: TcpControl::None,
+            control,
             seq_number: self.sequence,
             ack_number: Some(self.number),
             window_len: self.window,

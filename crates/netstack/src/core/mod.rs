@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Limits};
 use crate::guard;
-use crate::segment::{Pair, Segment};
+use crate::segment::{self, Pair, Segment};
 use crate::sequence::Secret;
 use crate::wire::{Frame, Wire};
 
@@ -273,10 +273,13 @@ impl Core {
         if let Some(segment) = &acceptable {
             self.count_bytes(segment, moment);
         }
-        self.wire.offer(frame);
-        self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
-        self.note_sent(now);
-        self.answer();
+        let end = acceptable.and_then(|segment| segment::split_end(&mut frame, &segment, self.wire.mac()));
+        for frame in [Some(frame), end.map(Frame::from)].into_iter().flatten() {
+            self.wire.offer(frame);
+            self.interface.poll_ingress_single(moment, &mut self.wire, &mut self.sockets);
+            self.note_sent(now);
+            self.answer();
+        }
         if let Some(segment) = segment {
             self.close_door(segment.pair);
         }

@@ -301,11 +301,13 @@ impl Core {
                 recovery.since = now;
             }
             if recovery.opened_due().is_some_and(|due| due <= now)
-                && let (Some(said), Some(last), Some((at, tries))) =
-                    (recovery.said, recovery.last, &mut recovery.opened)
+                && let Some((at, tries)) = &mut recovery.opened
             {
+                // Also where there is nobody yet to tell it to: what is due now would be due without end.
                 (*at, *tries) = (now, *tries + 1);
-                self.wire.send(said.frame(&[], last.from.0, pair.turned()).into(), pair);
+                if let (Some(said), Some(last)) = (recovery.said, recovery.last) {
+                    self.wire.send(said.frame(&[], last.from.0, pair.turned()).into(), pair);
+                }
             }
             known.arm(pair, &mut self.alarms);
             match (is_overdue, is_closed) {
