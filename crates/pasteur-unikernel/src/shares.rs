@@ -20,8 +20,8 @@ pub(crate) struct Shares {
     pub(crate) streams: u32,
 }
 
-/// What is taken whoever is there: the server itself, pages that are being written, stacks.
-const ITSELF: usize = 5 << 20;
+/// What is taken whoever is there: the server itself, pages that are being written, stacks; and what lies idle between blocks.
+const ITSELF: usize = 8 << 20;
 
 /// What a connection has beside its flow, where it sends as much as it may: buffers of HTTP and of TLS, and pieces of contents.
 const CONNECTION: usize = 224 << 10;
