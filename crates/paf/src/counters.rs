@@ -108,7 +108,7 @@ impl Counters {
     /// Counts what never reaches the handler.
     pub(crate) fn refuse(&self, why: Refusal) {
         match why {
-            Refusal::Full => count(&self.refused),
+            Refusal::Full | Refusal::FullForClient => count(&self.refused),
             Refusal::TooSlow => {
                 count(&self.slow);
                 count(&self.slow_heads);

@@ -72,6 +72,9 @@ fn start(options: ServeOptions) -> Result<(), Failure> {
     if config.tls.is_none() && !config.redirect_listen.is_empty() {
         return Err(Failure::RedirectWithoutTls);
     }
+    if config.tls.is_none() && options.h3_port.is_some() {
+        return Err(Failure::PortWithoutTls);
+    }
     config.http.connections = config.http.connections.min(connections(host::raise_descriptor_limit()));
 
     // Before there are threads: it takes what was passed out of the environment.

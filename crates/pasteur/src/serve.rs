@@ -1,8 +1,10 @@
 //! The application on a network: listeners, sweeps, and an orderly end.
 
+use std::io::ErrorKind;
 #[cfg(feature = "h3")]
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{Kind, Problem};
 use bytes::Bytes;
@@ -20,7 +22,11 @@ use crate::app::App;
 use crate::config::Config;
 use crate::log::{Log, Sink};
 use crate::site::Site;
+use crate::trouble::Seldom;
 use crate::{failure, headers};
+
+/// How long the operator's open requests may take once everything else is over: their answers are short, and were asked for before.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
 /// How the caller holds a running server.
 pub struct Control {
@@ -45,7 +51,7 @@ pub struct Ready {
     pub admin: Vec<Place>,
     /// The public listeners that have no HTTP/3 beside them though it was asked for, and why.
     #[cfg(feature = "h3")]
-    pub without_h3: Vec<(SocketAddr, std::io::ErrorKind)>,
+    pub without_h3: Vec<(SocketAddr, ErrorKind)>,
 }
 
 /// Why a server did not start, or did not end well.
@@ -102,6 +108,7 @@ pub async fn serve<K: Stack, S: Store>(
     let log = Log::new(&config, control.sink);
     let app = App::new(store.clone(), site, Arc::clone(&clock), random, config, log.clone());
     let limits = http.clone();
+    let grace = http.grace.min(ADMIN_GRACE);
     let service = match (&tls, http2) {
         (Some(tls), true) => paf::alpn(app.clone(), http, tls)?,
         (Some(tls), false) => paf::https(app.clone(), http, tls)?,
@@ -110,15 +117,24 @@ pub async fn serve<K: Stack, S: Store>(
     }
     .behind(&proxies);
     let (told, time) = (log.clone(), Arc::clone(&clock));
-    let service = service.on_fault(move |fault| {
-        if let Fault::Panicked(_) = fault {
+    let unaccepted = Seldom::default();
+    let service = service.on_fault(move |fault| match fault {
+        Fault::Panicked(_) => {
             told.event(time.now(), "error", "a request met a fault of the server's own, and was answered with 500");
         }
+        Fault::BodyPanicked(_) => {
+            told.event(time.now(), "error", "an answer met a fault of the server's own, and broke off");
+        }
+        // As where the descriptors are used up: newcomers wait, and nobody else would tell.
+        Fault::Accept(error) if error.kind() != ErrorKind::ConnectionAborted && unaccepted.is_due(&*time) => {
+            told.event(time.now(), "error", &fault.to_string());
+        }
+        _ => {}
     });
     // Strangers come to both.
     let redirect = service.beside(Redirect::to_port(port(&listen_at)).with_challenges(challenges));
     let admin = Admin { app: app.clone(), http: service.counters(), limits, stop: control.stop.clone() };
-    let admin = Service::new(admin, Limits { connections: 64, refuse: refusal, ..Limits::default() });
+    let admin = Service::new(admin, Limits { connections: 64, grace, refuse: refusal, ..Limits::default() });
 
     let mut public = JoinSet::new();
     #[cfg(feature = "h3")]
@@ -177,7 +193,7 @@ async fn listen<K: Stack>(stack: &K, places: &[Place]) -> Result<(Vec<Place>, Ve
 
 /// Listeners without HTTP/3 beside them, and why.
 #[cfg(feature = "h3")]
-type Without = Vec<(SocketAddr, std::io::ErrorKind)>;
+type Without = Vec<(SocketAddr, ErrorKind)>;
 
 /// Serves HTTP/3 at each of `places` that speaks TLS. Gives the service for each place, which tells of it at `port` (that of the place
 /// unless there is one, and nothing where it is 0), and where there is none: there, the rest is served all the same.
@@ -222,7 +238,7 @@ fn port(listen: &[Place]) -> u16 {
 
 /// Gives back the space of what has expired, again and again: whatever fails now may do at the next time, as on a full disk. It ends
 /// when the server aborts it.
-async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
+async fn sweep<S: Store>(app: App<S>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         match app.store.sweep().await {
@@ -235,7 +251,10 @@ async fn sweep<S: Store>(app: App<S>, every: std::time::Duration) {
 /// The answer to what never reaches the application.
 fn refusal(why: Refusal, limits: &Limits) -> Response<Bytes> {
     let problem = match why {
-        Refusal::TooSlow => Problem::new(Kind::TooSlow).detail("the request's head"),
+        Refusal::TooSlow => {
+            let most = u64::try_from(limits.head_time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+            Problem::new(Kind::TooSlow).detail("the request's head").limit("head_seconds", most)
+        }
         Refusal::TargetTooLong | Refusal::HeadTooLarge | Refusal::TooManyLines => {
             let (limit, most) = match why {
                 Refusal::TooManyLines => ("head_lines", limits.head_lines),
@@ -247,7 +266,14 @@ fn refusal(why: Refusal, limits: &Limits) -> Response<Bytes> {
         Refusal::BadHost => {
             Problem::new(Kind::Malformed).detail("a request has exactly one Host, with or without a port")
         }
-        Refusal::Full => Problem::new(Kind::Unavailable).detail("all connections are taken").retry_after(1),
+        Refusal::Full => {
+            let problem = Problem::new(Kind::Unavailable).detail("all connections are taken");
+            problem.limit("connections", limits.connections as u64).retry_after(1)
+        }
+        Refusal::FullForClient => {
+            let problem = Problem::new(Kind::Unavailable).detail("this client has as many connections as one may have");
+            problem.limit("connections_per_client", limits.connections_per_client as u64).retry_after(1)
+        }
         Refusal::NotTls => Problem::new(Kind::Malformed).detail("plain HTTP at a port that speaks TLS: use https"),
         _ => Problem::new(Kind::Malformed).detail("the request's head is malformed"),
     };

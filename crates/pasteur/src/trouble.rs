@@ -1,4 +1,4 @@
-//! Failures of the store, told to the operator: strangers only learn that there was one.
+//! Failures, told to the operator, and not too often; of those of the store, strangers only learn that there was one.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -13,11 +13,25 @@ use crate::log::Log;
 /// How often the same kind of failure is told again. A damaged store may fail at every request.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// When something was told last that is not to be told often: seconds of the monotonic clock, plus 1; 0 is never.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom(AtomicU64);
+
+impl Seldom {
+    /// Whether it is to be told again now; then it was.
+    pub(crate) fn is_due(&self, clock: &dyn Clock) -> bool {
+        let now = clock.monotonic().as_secs() + 1;
+        let last = self.0.load(Relaxed);
+        let is_due = last == 0 || now.saturating_sub(last) >= AGAIN.as_secs();
+        is_due && self.0.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
+    }
+}
+
 /// What went wrong in the store since the server started.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
-    /// When each kind was told last: seconds of the monotonic clock, plus 1; 0 is never.
-    told: [AtomicU64; 3],
+    /// When each kind was told last.
+    told: [Seldom; 3],
     /// The first damage that was met.
     damaged: OnceLock<String>,
 }
@@ -36,10 +50,7 @@ impl Troubles {
         if let StoreError::Damaged(what) = error {
             self.damaged.get_or_init(|| what.clone());
         }
-        let now = clock.monotonic().as_secs() + 1;
-        let last = self.told[kind].load(Relaxed);
-        let due = last == 0 || now.saturating_sub(last) >= AGAIN.as_secs();
-        if due && self.told[kind].compare_exchange(last, now, Relaxed, Relaxed).is_ok() {
+        if self.told[kind].is_due(clock) {
             log.event(clock.now(), if kind == 0 { "warn" } else { "error" }, &error.to_string());
         }
         true

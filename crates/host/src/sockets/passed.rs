@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::UdpSocket;
+use std::os::fd::AsFd;
 
 use listenfd::ListenFd;
+use rustix::net::sockopt;
 
 use super::unix::Unix;
 use super::{Kind, Listener};
@@ -74,10 +76,19 @@ impl fmt::Debug for Passed {
 fn listener(sockets: &mut ListenFd, at: usize) -> io::Result<Listener> {
     // A socket that is of the other kind stays where it is.
     if let Ok(Some(socket)) = sockets.take_unix_listener(at) {
+        listens(&socket)?;
         return Unix::passed(socket).map(|unix| Listener(Kind::Unix(unix)));
     }
     match sockets.take_tcp_listener(at)? {
-        Some(socket) => Listener::passed(socket),
+        Some(socket) => listens(&socket).and_then(|()| Listener::passed(socket)),
         None => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// A client's connection, as `Accept=yes` passes it, has the same type as a socket that listens, but nothing comes of it for ever.
+fn listens(socket: impl AsFd) -> io::Result<()> {
+    match sockopt::socket_acceptconn(socket)? {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket that was passed does not listen")),
     }
 }

@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use device::Peer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use thiserror::Error;
 
-use super::BoxError;
 use super::exchange::Watch;
+use super::fault::Fault;
+use super::{BoxError, Shared};
 
 /// The body of a request.
 pub struct Body(Kind);
@@ -157,6 +161,8 @@ pin_project_lite::pin_project! {
         // What was given by the body and not yet taken by HTTP/2.
         rest: Bytes,
         end: End,
+        // Who hears of a body that panics, and of whose.
+        told: Option<(Arc<Shared>, Peer)>,
     }
 }
 
@@ -170,9 +176,9 @@ impl Drop for End {
 }
 
 impl<B> Answer<B> {
-    /// An answer with `body`.
-    pub(super) fn new(body: B, watch: Watch) -> Self {
-        Self::begun(Some(body), Bytes::new(), watch)
+    /// An answer with `body`, to this peer.
+    pub(super) fn new(body: B, watch: Watch, shared: Arc<Shared>, peer: Peer) -> Self {
+        Self { told: Some((shared, peer)), ..Self::begun(Some(body), Bytes::new(), watch) }
     }
 
     /// An answer that is there already, and not the handler's.
@@ -184,16 +190,21 @@ impl<B> Answer<B> {
         if let Watch::Two(stream) = &watch {
             stream.answer_begins();
         }
-        Self { body, rest, end: End(watch) }
+        Self { body, rest, end: End(watch), told: None }
     }
 }
 
-impl<B: HttpBody<Data = Bytes>> HttpBody for Answer<B> {
-    type Data = Bytes;
-    type Error = B::Error;
+/// A body that panicked, and its answer with it.
+#[derive(Debug, Error)]
+#[error("the answer's body panicked")]
+struct BodyPanicked;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>>> HttpBody for Answer<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
         let stream = match &this.end.0 {
             Watch::One(_) => None,
             Watch::Two(stream) => Some(stream),
@@ -203,13 +214,21 @@ impl<B: HttpBody<Data = Bytes>> HttpBody for Answer<B> {
         }
         let mut data = std::mem::take(this.rest);
         if data.is_empty() {
-            let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
-            match ready!(body.poll_frame(cx)) {
+            let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+            // What the body shares with others is its own to keep whole; it is asked no more.
+            let Ok(polled) = catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) else {
+                this.body.set(None);
+                if let Some((shared, peer)) = this.told {
+                    shared.faults.tell(Fault::BodyPanicked(*peer));
+                }
+                return Poll::Ready(Some(Err(BodyPanicked.into())));
+            };
+            match ready!(polled) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(given) => data = given,
                     Err(other) => return Poll::Ready(Some(Ok(other))),
                 },
-                end => return Poll::Ready(end),
+                end => return Poll::Ready(end.map(|end| end.map_err(Into::into))),
             }
         }
         if let Some(stream) = stream {

@@ -72,7 +72,7 @@ impl<H: Handler> Connection<H> {
         if let Some(client) = said.client {
             self.peer = Peer::Ip(client);
             if !self.seat.count_for(limited_client(&shared.limits.exempt, self.peer)) {
-                turn_away(flow, self.peer, &self.transport, &shared);
+                turn_away(flow, self.peer, Refusal::FullForClient, &self.transport, &shared);
                 return;
             }
         }
@@ -190,11 +190,11 @@ async fn shake_hands<F: Flow>(
 
 /// Answers a newcomer for whom there is no place, which costs a task and a flow for a second at most; where [`TURNED_AWAY`] are being
 /// answered already, it is closed without a word.
-pub(super) fn turn_away<F: Flow>(flow: F, peer: Peer, transport: &Transport, shared: &Shared) {
-    shared.refuse(peer, Refusal::Full);
+pub(super) fn turn_away<F: Flow>(flow: F, peer: Peer, why: Refusal, transport: &Transport, shared: &Shared) {
+    shared.refuse(peer, why);
     let Ok(permit) = Arc::clone(&shared.turning_away).try_acquire_owned() else { return };
     let answer = match transport {
-        Transport::Plain { .. } => shared.limits.refusal(Refusal::Full),
+        Transport::Plain { .. } => shared.limits.refusal(why),
         Transport::Tls(_) => Bytes::from_static(ALERT),
     };
     tokio::spawn(async move {

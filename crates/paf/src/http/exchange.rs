@@ -206,7 +206,7 @@ impl<H: Handler> Future for Answering<H> {
         if let Some(elsewhere) = this.elsewhere.take() {
             answer.headers_mut().entry(ALT_SVC).or_insert(elsewhere);
         }
-        let watch = this.watch.clone();
-        Poll::Ready(Ok(answer.map(|body| Answer::new(body, watch))))
+        let (watch, shared) = (this.watch.clone(), Arc::clone(this.shared));
+        Poll::Ready(Ok(answer.map(|body| Answer::new(body, watch, shared, *this.peer))))
     }
 }

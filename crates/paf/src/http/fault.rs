@@ -25,9 +25,11 @@ pub enum Fault<'a> {
     Handshake(Peer, &'a io::Error),
     /// A connection ended before its time: the client broke it or the protocol, or the handler failed.
     Connection(Peer, &'a (dyn Error + 'static)),
-    /// The handler panicked before it had an answer: the client has 500, and nothing else is harmed. A panic in an answer's body, and any
-    /// where panics abort the program, cannot be told so.
+    /// The handler panicked before it had an answer: the client has 500, and nothing else is harmed. Where panics abort the program, it
+    /// cannot be told so.
     Panicked(Peer),
+    /// The body of an answer panicked: the client sees it broken off, and nothing else is harmed.
+    BodyPanicked(Peer),
     /// The handler gave what ends no request of HTTP: 1xx, or 2xx to CONNECT. The client has 500.
     NoAnswer(Peer, StatusCode),
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Fault<'_> {
             Self::Handshake(_, error) => write!(f, "a TLS handshake failed: {error}"),
             Self::Connection(_, error) => write!(f, "a connection broke: {error}"),
             Self::Panicked(_) => f.write_str("the handler panicked"),
+            Self::BodyPanicked(_) => f.write_str("the body of an answer panicked"),
             Self::NoAnswer(_, status) => write!(f, "the handler answered {status}, which ends no request"),
         }
     }

@@ -9,6 +9,8 @@ use memchr::memchr;
 
 /// How much of a line is looked at: the fields of a message's length are far shorter.
 const LOOK: usize = 64;
+/// The longest body: the library uses the two numbers above it for bodies without a length.
+const LONGEST: u64 = u64::MAX - 2;
 /// In no head; no library takes it for one's end.
 const SPOILT: u8 = 0;
 
@@ -215,7 +217,8 @@ fn field(line: &[u8], is_whole: bool) -> Result<Said, ()> {
         return if value.eq_ignore_ascii_case(b"chunked") { Ok(Said::Chunked) } else { Err(()) };
     }
     let digits = value.iter().all(u8::is_ascii_digit).then(|| str::from_utf8(value).ok()).flatten();
-    digits.and_then(|digits| digits.parse().ok()).map(Said::Length).ok_or(())
+    let length = digits.and_then(|digits| digits.parse().ok()).filter(|length| *length <= LONGEST);
+    length.map(Said::Length).ok_or(())
 }
 
 #[cfg(test)]
@@ -288,6 +291,7 @@ mod tests {
             "content-length: 1, 1\r\n\r\n",
             "content-length: 0x1\r\n\r\n",
             "content-length: 99999999999999999999\r\n\r\n",
+            "content-length: 18446744073709551614\r\n\r\n",
             "x: y\n\r\n",
             "x: y\r\n\n",
             "\n",

@@ -180,6 +180,8 @@ pub enum Refusal {
     TooManyLines,
     /// 503: all connections are taken.
     Full,
+    /// 503: the client has as many connections as [`Limits::connections_per_client`].
+    FullForClient,
 }
 
 impl Refusal {
@@ -191,7 +193,7 @@ impl Refusal {
             Self::TooSlow => 408,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge | Self::TooManyLines => 431,
-            Self::Full => 503,
+            Self::Full | Self::FullForClient => 503,
         }
     }
 

@@ -49,7 +49,7 @@ use crate::{Client, Counters, Net, Stop};
 use connection::Connection;
 use fault::Faults;
 use state::Order;
-use table::{Door, NoPlace, Seat, Table};
+use table::{Door, Seat, Table};
 
 /// What handlers fail with; the connection is then closed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -252,19 +252,19 @@ fn admit<H: Handler, F: device::Flow>(service: &Service<H>, door: &Arc<Door>, fl
     let client = if is_proxy { None } else { limited_client(&shared.limits.exempt, peer) };
     match Table::enter(shared, door, client) {
         Ok(seat) => begin(service, flow, peer, seat, is_proxy),
-        Err(NoPlace::Client) => connection::turn_away(flow, peer, &service.transport, shared),
-        Err(NoPlace::Full) => match Table::queue(shared, door, client) {
+        Err(Refusal::Full) => match Table::queue(shared, door, client) {
             Some(turn) => {
                 let service = service.clone();
                 tokio::spawn(async move {
                     match turn.seat().await {
                         Ok(seat) => begin(&service, flow, peer, seat, is_proxy),
-                        Err(_) => connection::turn_away(flow, peer, &service.transport, &service.shared),
+                        Err(why) => connection::turn_away(flow, peer, why, &service.transport, &service.shared),
                     }
                 });
             }
-            None => connection::turn_away(flow, peer, &service.transport, shared),
+            None => connection::turn_away(flow, peer, Refusal::Full, &service.transport, shared),
         },
+        Err(why) => connection::turn_away(flow, peer, why, &service.transport, shared),
     }
 }
 

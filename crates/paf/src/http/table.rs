@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
+use super::limits::Refusal;
 use super::state::{AtomicOrder, Order, State};
 use crate::Client;
 use crate::counters::count;
@@ -65,15 +66,6 @@ pub(super) struct Door {
     left: Notify,
 }
 
-/// Why a newcomer has no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoPlace {
-    /// All are taken.
-    Full,
-    /// Its client has as many as it may.
-    Client,
-}
-
 /// A newcomer's turn to wait for a place; dropping it gives the turn back.
 pub(super) struct Turn {
     shared: Arc<Shared>,
@@ -102,7 +94,7 @@ impl Table {
     }
 
     /// A place for a connection of `client` that has just come by `door`. Those who wait already come first.
-    pub(super) fn enter(shared: &Arc<Shared>, door: &Arc<Door>, client: Option<Client>) -> Result<Seat, NoPlace> {
+    pub(super) fn enter(shared: &Arc<Shared>, door: &Arc<Door>, client: Option<Client>) -> Result<Seat, Refusal> {
         let inner = shared.table.inner();
         let others = inner.newcomers > 0;
         Self::sit(shared, inner, door, client, others)
@@ -115,18 +107,18 @@ impl Table {
         door: &Arc<Door>,
         client: Option<Client>,
         others: bool,
-    ) -> Result<Seat, NoPlace> {
+    ) -> Result<Seat, Refusal> {
         let table = &shared.table;
         if !inner.count(client, table.most_per_client) {
             count(&shared.counters.refused_by_client);
-            return Err(NoPlace::Client);
+            return Err(Refusal::FullForClient);
         }
         if others || inner.taken >= table.most {
             // The one evicted leaves a little later; until then one connection too many is open, never more than the
             // seats evicted at once.
             if others || inner.evict().is_none() {
                 inner.uncount(client);
-                return Err(NoPlace::Full);
+                return Err(Refusal::Full);
             }
             count(&shared.counters.evicted);
         }
@@ -184,7 +176,7 @@ impl Door {
 
 impl Turn {
     /// Waits for the place. It is told soon where there is none: a crowd does not wait in line without end.
-    pub(super) async fn seat(self) -> Result<Seat, NoPlace> {
+    pub(super) async fn seat(self) -> Result<Seat, Refusal> {
         let table = &self.shared.table;
         let end = Instant::now() + NEWCOMER;
         loop {
@@ -192,7 +184,7 @@ impl Turn {
             let inner = table.inner();
             let stopped = self.door.stopped.get() != Order::Run;
             match Table::sit(&self.shared, inner, &self.door, self.client, stopped) {
-                Err(NoPlace::Full) if Instant::now() < end && !stopped => (),
+                Err(Refusal::Full) if Instant::now() < end && !stopped => (),
                 seated => return seated,
             }
         }

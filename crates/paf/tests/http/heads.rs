@@ -219,9 +219,22 @@ async fn a_handler_that_panics_fails_alone() {
     assert!(client.until(crate::frames::HEADERS, 3).await.is_some());
     client.send(crate::frames::DATA, crate::frames::END_STREAM, 1, b"whole").await;
     assert_eq!(client.until(crate::frames::DATA, 1).await.expect("an answer").data, b"whole");
+    // So does one whose answer breaks off.
+    client.ask(5, "/echo", true).await;
+    client.ask(7, "/half", false).await;
+    assert_eq!(client.until(crate::frames::DATA, 7).await.expect("a beginning").data, b"half of");
+    assert!(client.until(crate::frames::RST_STREAM, 7).await.is_some());
+    client.send(crate::frames::DATA, crate::frames::END_STREAM, 5, b"whole").await;
+    assert_eq!(client.until(crate::frames::DATA, 5).await.expect("an answer").data, b"whole");
     drop(client);
+    let mut client = world.connect();
+    client.send("GET /half HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let answer = client.rest().await;
+    assert!(answer.contains("half of") && !answer.ends_with("0\r\n\r\n"), "{answer}");
     settle().await;
-    assert_eq!(told.lock().unwrap()[..], ["the handler panicked", "the handler panicked"]);
+    let (head, body) = ("the handler panicked", "the body of an answer panicked");
+    let told: Vec<_> = told.lock().unwrap().iter().filter(|told| told.contains("panicked")).cloned().collect();
+    assert_eq!(told, [head, head, body, body]);
     assert_eq!(world.counters().open, 0);
     world.connect().hello().await;
     world.end().await;

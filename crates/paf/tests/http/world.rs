@@ -27,6 +27,27 @@ const WIRE: usize = 16 * 1024;
 /// No wait for an answer is longer, on the clock that jumps.
 const FOREVER: Duration = Duration::from_secs(3600);
 
+/// A body that panics a while after its first piece.
+struct Half(Option<&'static str>, Pin<Box<tokio::time::Sleep>>);
+
+impl http_body::Body for Half {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        if let Some(first) = self.0.take() {
+            return Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from(first)))));
+        }
+        match self.1.as_mut().poll(cx) {
+            Poll::Ready(()) => panic!("the body's own fault"),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
 pub(crate) struct World {
     flows: UnboundedSender<(DuplexStream, Peer)>,
     pub(crate) stop: Stop,
@@ -118,6 +139,10 @@ pub(crate) fn router() -> Router {
         .route("/slow", any(|| sleep(Duration::from_secs(1000))))
         .route("/switch", any(switch))
         .fallback(other)
+        .route(
+            "/half",
+            get(|| async { axum::body::Body::new(Half(Some("half of"), Box::pin(sleep(Duration::from_secs(1))))) }),
+        )
         .route("/panic", get(|| async { panic!("the handler's own fault") as &'static str }))
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
 }

@@ -60,6 +60,9 @@ pub(super) enum Failure {
     /// There is nothing to redirect to.
     #[error("--redirect-http needs TLS: --tls-cert and --tls-key, --acme, or --tls-self-signed")]
     RedirectWithoutTls,
+    /// There is no HTTP/3 to tell of.
+    #[error("--h3-port needs TLS: --tls-cert and --tls-key, --acme, or --tls-self-signed")]
+    PortWithoutTls,
     /// The system gives no threads or signals.
     #[error("the system does not let the server run: {0}")]
     Runtime(io::Error),
@@ -103,7 +106,8 @@ impl Failure {
             | Self::SiteMissing
             | Self::Pairs { .. }
             | Self::WithoutAcme(_)
-            | Self::RedirectWithoutTls => 2,
+            | Self::RedirectWithoutTls
+            | Self::PortWithoutTls => 2,
             Self::Serve(_) => 5,
             Self::Config { .. }
             | Self::StoreFile { .. }

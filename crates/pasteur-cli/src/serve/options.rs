@@ -26,10 +26,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "PASTEUR_ACME", value_name = "DOMAIN", value_delimiter = ',', value_parser = domain, conflicts_with_all = ["tls_cert", "tls_key", "tls_self_signed"])]
     pub(crate) acme: Vec<String>,
     /// The e-mail address that the authority may write to [default: none]
-    #[arg(long, env = "PASTEUR_ACME_CONTACT", value_name = "ADDRESS")]
+    #[arg(long, env = "PASTEUR_ACME_CONTACT", value_name = "ADDRESS", value_parser = mailbox)]
     pub(crate) acme_contact: Option<String>,
     /// The authority's directory
-    #[arg(long, env = "PASTEUR_ACME_DIRECTORY", value_name = "URL", default_value = LETS_ENCRYPT)]
+    #[arg(long, env = "PASTEUR_ACME_DIRECTORY", value_name = "URL", value_parser = directory, default_value = LETS_ENCRYPT)]
     pub(crate) acme_directory: String,
     /// A PEM certificate to know the authority's own server by, for an authority of one's own [default: those of this system]
     #[arg(long, env = "PASTEUR_ACME_ROOT", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -94,8 +94,66 @@ fn domain(text: &str) -> Result<String, String> {
     }
 }
 
+/// What an authority can write to: it goes into a `mailto:` of one address without more (RFC 8555 section 7.3).
+fn mailbox(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic() && !b"?&,;:<>()[]\\\"%#/".contains(&b));
+    let is_one = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && domain(host).is_ok());
+    match is_plain && is_one {
+        true => Ok(text.to_owned()),
+        false => Err(String::from("an address is like operator@paste.example: one alone, without a name before it")),
+    }
+}
+
+/// Where an authority says what it can (RFC 8555 section 7.1.1): what is sent there is not for others to read or to change.
+fn directory(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.parse::<ureq::http::Uri>() {
+        Ok(uri)
+            if uri.scheme() == Some(&ureq::http::uri::Scheme::HTTPS)
+                && uri.host().is_some_and(|host| !host.is_empty()) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(String::from("a directory is like https://authority.example/directory")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn contacts_are_addresses_of_mail() {
+        for good in ["operator@paste.example", " a.b+c@xn--bcher-kva.example "] {
+            assert_eq!(super::mailbox(good).as_deref(), Ok(good.trim()));
+        }
+        for bad in ["", "operator", "@paste.example", "a@", "a@b@c.example", "mailto:a@b.example", "a b@c.example"] {
+            assert!(super::mailbox(bad).is_err(), "{bad}");
+        }
+        for bad in
+            ["a@b.example,c@d.example", "A <a@b.example>", "a@b.example?subject=x", "a%2Cb@c.example", "a@127.0.0.1"]
+        {
+            assert!(super::mailbox(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn directories_are_asked_in_secret() {
+        for good in [super::LETS_ENCRYPT, "https://127.0.0.1:14000/dir"] {
+            assert_eq!(super::directory(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "authority.example",
+            "http://authority.example/",
+            "ftp://a.example",
+            "https://",
+            "https:///x",
+            "/directory",
+        ] {
+            assert!(super::directory(bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn domains_are_names() {
         assert_eq!(super::domain(" Paste.Example. ").as_deref(), Ok("paste.example"));

@@ -82,6 +82,9 @@ fn an_option_that_is_wrong_is_told() {
         (["--max-paste", "0"], "'0' for '--max-paste"),
         (["--quota", "0"], "'0' for '--quota"),
         (["--connections", "0"], "'0' for '--connections"),
+        (["--acme-directory", "http://authority.example"], "like https://authority.example/directory"),
+        (["--acme-contact", "operator"], "like operator@paste.example"),
+        (["--h3-port", "443"], "--h3-port needs TLS"),
     ] {
         let (code, said) = fails(place.command(&options));
         assert_eq!(code, 2, "{said}");

@@ -79,6 +79,14 @@ fn sockets_that_are_passed_are_taken_over() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let (code, said) = fails(passed(&place, socket.into(), "systemd:other"));
     assert!(code == 5 && said.contains("no socket was passed by the name other"), "{code} {said}");
+    // As `Accept=yes` passes them.
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+    let (one, _other) = UnixStream::pair().unwrap();
+    for socket in [OwnedFd::from(connected), one.into()] {
+        let (code, said) = fails(passed(&place, socket, "systemd"));
+        assert!(code == 5 && said.contains("the socket that was passed does not listen"), "{code} {said}");
+    }
     let (code, said) = fails(place.command(&["--listen", "systemd"]));
     assert!(code == 5 && said.contains("no socket was passed"), "{code} {said}");
 }

@@ -43,6 +43,45 @@ fn an_upload_finishes_after_the_signal() {
     server.end();
 }
 
+/// As where a monitor reads the metrics and never takes the answer whole: what the public may take is over first, and the operator's
+/// own clients are waited for no longer than that.
+#[test]
+fn an_operators_connection_does_not_hold_up_the_stop() {
+    let place = Place::new();
+    let server = Server::listening(place.command(&["--admin-listen", "127.0.0.1:0", "--grace", "100ms"]), 2);
+    let mut stream = std::net::TcpStream::connect(&server.addresses[1]).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A request that never ends.
+    stream.write_all(b"POST /stop HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    server.signal("TERM");
+    let begun = Instant::now();
+    let (code, log) = server.ended();
+    assert_eq!(code, 0, "{log}");
+    // Not the 30 seconds that a service has unless it is told.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// Newcomers wait in the kernel then, and the operator is the only one who can mend it.
+#[test]
+fn who_cannot_accept_says_so() {
+    let place = Place::new();
+    let server = place.command(&[]);
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg("ulimit -n 32; exec \"$0\" \"$@\"").arg(server.get_program()).args(server.get_args());
+    command.current_dir(place.path("."));
+    let server = Server::start(command);
+    let held: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    thread::sleep(Duration::from_millis(500));
+    drop(held);
+    // It goes on once there is room.
+    assert!(server.get("/healthz").ends_with("ok\n"));
+    server.signal("TERM");
+    let (code, log) = server.ended();
+    assert_eq!(code, 0, "{log}");
+    assert_eq!(log.matches(" error cannot accept a connection: ").count(), 1, "{log}");
+}
+
 #[test]
 fn an_upload_that_does_not_finish_is_cut_and_leaves_nothing() {
     let place = Place::new();

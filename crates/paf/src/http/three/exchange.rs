@@ -156,7 +156,7 @@ where
     let mut sent = 0;
     if !is_head {
         let mut body = pin!(body);
-        while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx).map_err(Into::into)).await {
+        while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
             match frame?.into_data() {
                 Ok(data) if data.is_empty() => {}
                 Ok(data) => {
