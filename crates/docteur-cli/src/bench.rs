@@ -28,21 +28,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let start = Instant::now();
     let image = look::open(&arguments.image)?;
     let mut cache = Cache::new(0);
-    image.find(&mut cache, b"")?.context("the image has no root")?;
+    let damaged = look::damaged(&arguments.image);
+    image.find(&mut cache, b"").map_err(&damaged)?.context("the image has no root")?;
     let opened = start.elapsed();
 
-    let paths = sample(&image, &mut cache, arguments)?;
+    let paths = sample(&image, &mut cache, arguments).map_err(&damaged)?;
     if paths.is_empty() {
         bail!("{} has no files", arguments.image.display());
     }
     let (mut cpu, mut wall, mut bytes) = (Vec::new(), Vec::new(), 0);
     // The first read decodes the base.
-    read(&image, &mut cache, paths.first().map_or(b"", Vec::as_slice))?;
+    read(&image, &mut cache, paths.first().map_or(b"", Vec::as_slice)).map_err(&damaged)?;
     let base = cache.sibling();
     for path in &paths {
         cache.clear();
         let (start, used) = (Instant::now(), cpu_time());
-        bytes += read(&image, &mut cache, path)?;
+        bytes += read(&image, &mut cache, path).map_err(&damaged)?;
         cpu.push(cpu_time().saturating_sub(used));
         wall.push(start.elapsed());
     }
@@ -64,8 +65,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 type Image = docteur::Image<docteur::FileSource>;
 
-fn read(image: &Image, cache: &mut Cache, path: &[u8]) -> Result<u64> {
-    let Some(Kind::File(content)) = image.find(cache, path)?.map(|entry| entry.kind) else { bail!("a file is gone") };
+fn read(image: &Image, cache: &mut Cache, path: &[u8]) -> Result<u64, docteur::Error<std::io::Error>> {
+    // A path of the sample is one of a file.
+    let Some(Kind::File(content)) = image.find(cache, path)?.map(|entry| entry.kind) else { return Ok(0) };
     let mut done = 0;
     while done < content.size {
         done += image.piece_of(cache, &content, done, usize::MAX)?.len() as u64;
@@ -74,7 +76,11 @@ fn read(image: &Image, cache: &mut Cache, path: &[u8]) -> Result<u64> {
 }
 
 /// A fair sample of the files, which takes no memory for the others.
-fn sample(image: &Image, cache: &mut Cache, arguments: &Arguments) -> Result<Vec<Vec<u8>>> {
+fn sample(
+    image: &Image,
+    cache: &mut Cache,
+    arguments: &Arguments,
+) -> Result<Vec<Vec<u8>>, docteur::Error<std::io::Error>> {
     let mut state = arguments.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut random = move |below: u64| {
         state ^= state << 13;

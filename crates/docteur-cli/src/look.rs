@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use docteur::{Cache, Entry, FileSource, Image, Kind, Limits, Walk};
-use docteur_make::{Change, Trust, shown};
+use docteur_make::{Change, Trust, Unread, shown};
 use serde_json::json;
 
 use super::{bar, hex};
@@ -36,6 +36,24 @@ pub(crate) fn open(path: &Path) -> Result<Image<FileSource>> {
     Image::open(source, &Limits::default().memory(MEMORY)).with_context(|| path.display().to_string())
 }
 
+/// An image's file for a line that is not an error's, of which `main` makes one line.
+pub(crate) fn named(path: &Path) -> String {
+    shown(path.as_os_str().as_bytes())
+}
+
+/// What to say of an image that is damaged or cannot be read: its file, and what is wrong with it.
+pub(crate) fn damaged(path: &Path) -> impl Fn(docteur::Error<io::Error>) -> anyhow::Error {
+    move |error| anyhow::Error::new(error).context(path.display().to_string())
+}
+
+/// The same of what may also go wrong elsewhere, where the error names the place already.
+pub(crate) fn failed(path: &Path) -> impl Fn(docteur_make::Error) -> anyhow::Error {
+    move |error| match error {
+        docteur_make::Error::Image(error) => damaged(path)(error),
+        other => other.into(),
+    }
+}
+
 pub(crate) fn verify(path: &Path, root: Option<&str>, most_bytes: u64) -> Result<ExitCode> {
     let image = open(path)?;
     let is = hex(&image.root());
@@ -53,7 +71,7 @@ pub(crate) fn verify(path: &Path, root: Option<&str>, most_bytes: u64) -> Result
 pub(crate) fn info(path: &Path, json: bool) -> Result<ExitCode> {
     let image = open(path)?;
     let superblock = image.superblock();
-    let metadata = image.metadata().with_context(|| path.display().to_string())?;
+    let metadata = image.metadata().map_err(damaged(path))?;
     let fields = [
         ("root", json!(hex(&image.root()))),
         ("format", json!(docteur::layout::VERSION)),
@@ -88,23 +106,24 @@ pub(crate) fn info(path: &Path, json: bool) -> Result<ExitCode> {
 
 pub(crate) fn list(arguments: &List) -> Result<ExitCode> {
     let image = open(&arguments.image)?;
+    let damaged = damaged(&arguments.image);
     let mut cache = Cache::new(1 << 20);
     let path = trimmed(&arguments.path);
-    let found = image.find(&mut cache, path)?.ok_or_else(|| missing(&arguments.path))?;
+    let found = image.find(&mut cache, path).map_err(&damaged)?.ok_or_else(|| missing(&arguments.path))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     if found.kind != Kind::Directory {
         line(&mut out, &found, path, arguments.long)?;
     } else if arguments.recursive {
         let mut walk = Walk::new();
         let prefix = if path.is_empty() { Vec::new() } else { [path, b"/"].concat() };
-        while let Some(entry) = walk.next(&image, &mut cache)? {
+        while let Some(entry) = walk.next(&image, &mut cache).map_err(&damaged)? {
             if entry.path.starts_with(&prefix) && !entry.path.is_empty() {
                 line(&mut out, &entry, &entry.path, arguments.long)?;
             }
         }
     } else {
         let mut list = docteur::List::new(path);
-        while let Some(entry) = list.next(&image, &mut cache)? {
+        while let Some(entry) = list.next(&image, &mut cache).map_err(&damaged)? {
             let name = entry.path.rsplit(|b| *b == b'/').next().unwrap_or_default();
             line(&mut out, &entry, name, arguments.long)?;
         }
@@ -115,8 +134,9 @@ pub(crate) fn list(arguments: &List) -> Result<ExitCode> {
 
 pub(crate) fn cat(path: &Path, file: &OsStr) -> Result<ExitCode> {
     let image = open(path)?;
+    let damaged = damaged(path);
     let mut cache = Cache::new(0);
-    let entry = image.find(&mut cache, trimmed(file))?.ok_or_else(|| missing(file))?;
+    let entry = image.find(&mut cache, trimmed(file)).map_err(&damaged)?.ok_or_else(|| missing(file))?;
     let content = match entry.kind {
         Kind::File(content) => content,
         Kind::Symlink(to) => bail!("{} is a symbolic link to {}, and no file", rooted(&entry.path), shown(&to)),
@@ -125,7 +145,7 @@ pub(crate) fn cat(path: &Path, file: &OsStr) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     let mut offset = 0;
     while offset < content.size {
-        let piece = image.piece_of(&mut cache, &content, offset, 1 << 20)?;
+        let piece = image.piece_of(&mut cache, &content, offset, 1 << 20).map_err(&damaged)?;
         out.write_all(piece)?;
         offset += piece.len() as u64;
     }
@@ -136,7 +156,7 @@ pub(crate) fn cat(path: &Path, file: &OsStr) -> Result<ExitCode> {
 pub(crate) fn extract(path: &Path, folder: &Path, trust: Trust) -> Result<ExitCode> {
     let image = open(path)?;
     let bar = bar("unpacking", image.superblock().bytes);
-    let done = docteur_make::extract(&image, folder, trust, |bytes| bar.inc(bytes))?;
+    let done = docteur_make::extract(&image, folder, trust, |bytes| bar.inc(bytes)).map_err(failed(path))?;
     bar.finish_and_clear();
     let mut out = io::stdout();
     writeln!(out, "{}: {} paths, {} bytes", folder.display(), done.entries, done.bytes)?;
@@ -146,11 +166,8 @@ pub(crate) fn extract(path: &Path, folder: &Path, trust: Trust) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn diff(a: &Path, b: &Path) -> Result<ExitCode> {
-    let (a, b) = (open(a)?, open(b)?);
-    if a.root() == b.root() {
-        return Ok(ExitCode::SUCCESS);
-    }
+pub(crate) fn diff(first: &Path, second: &Path) -> Result<ExitCode> {
+    let (a, b) = (open(first)?, open(second)?);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut written, mut different) = (Ok(()), false);
     docteur_make::diff(&a, &b, |change| {
@@ -162,6 +179,10 @@ pub(crate) fn diff(a: &Path, b: &Path) -> Result<ExitCode> {
                 Change::Changed(path, what) => writeln!(out, "~ {} ({})", rooted(&path), what.join(", ")),
             };
         }
+    })
+    .map_err(|error| match error {
+        Unread::First(error) => damaged(first)(error),
+        Unread::Second(error) => damaged(second)(error),
     })?;
     written?;
     out.flush()?;

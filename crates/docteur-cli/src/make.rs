@@ -23,17 +23,17 @@ pub(crate) struct Arguments {
     #[arg(short = 'b', long, value_name = "REVISION", conflicts_with = "folder")]
     revision: Option<String>,
     /// Pack a repository's folder as it is, with its work tree and .git
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["fetch_bytes", "fetch_seconds"])]
     folder: bool,
     /// Include what a repository's submodules hold, and not only which commits they are at
     #[arg(long, conflicts_with = "folder")]
     submodules: bool,
-    /// The most bytes to fetch from a repository elsewhere
-    #[arg(long, value_name = "N", default_value_t = GitOptions::default().fetched)]
-    fetch_bytes: u64,
-    /// The most seconds that fetching may take
-    #[arg(long, value_name = "N", default_value_t = GitOptions::default().time.as_secs())]
-    fetch_seconds: u64,
+    /// The most bytes to fetch from a repository elsewhere [default: 4294967296]
+    #[arg(long, value_name = "N")]
+    fetch_bytes: Option<u64>,
+    /// The most seconds that fetching may take [default: 3600]
+    #[arg(long, value_name = "N")]
+    fetch_seconds: Option<u64>,
     /// The most paths, of each of which some two hundred bytes are held in memory
     #[arg(long, value_name = "N", default_value_t = 3_000_000)]
     most_paths: u64,
@@ -65,10 +65,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     web: bool,
     /// No time is later than this, in seconds since 1970 [default: what SOURCE_DATE_EPOCH says in the environment]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     not_after: Option<i64>,
     /// This time for all, in seconds since 1970
-    #[arg(long, value_name = "SECONDS", conflicts_with = "web")]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "web", allow_negative_numbers = true)]
     time: Option<i64>,
     /// Leave extended attributes out
     #[arg(long)]
@@ -92,12 +92,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let is_git = !arguments.folder && (arguments.revision.is_some() || Git::is_repository(&arguments.source));
     let taken = GitOptions {
         submodules: arguments.submodules,
-        fetched: arguments.fetch_bytes,
-        time: Duration::from_secs(arguments.fetch_seconds),
+        fetched: arguments.fetch_bytes.unwrap_or(GitOptions::default().fetched),
+        time: arguments.fetch_seconds.map_or(GitOptions::default().time, Duration::from_secs),
         paths: arguments.most_paths,
     };
     let remote =
         arguments.source.to_str().filter(|_| !arguments.folder && Git::is_remote(arguments.source.as_os_str()));
+    if remote.is_none() {
+        only_what_counts(arguments)?;
+    }
     let tree: Box<dyn Tree> = if let Some(url) = remote {
         let fetching = indicatif::ProgressBar::new_spinner().with_message("fetching");
         fetching.enable_steady_tick(Duration::from_millis(200));
@@ -144,7 +147,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         _ => {}
     };
     let made = match &arguments.append {
-        Some(old) => docteur_make::append(&*tree, &look::open(old)?, &options, &mut out, &arguments.image, progress)?,
+        Some(old) => docteur_make::append(&*tree, &look::open(old)?, &options, &mut out, &arguments.image, progress)
+            .map_err(look::failed(old))?,
         None => docteur_make::make(&*tree, &options, &mut out, &arguments.image, progress)?,
     };
     compress.finish_and_clear();
@@ -194,6 +198,24 @@ fn options(arguments: &Arguments) -> Result<Options> {
         _ => {}
     }
     Ok(options)
+}
+
+/// Refuses options that say nothing of what is packed: whoever gives one means something else to be packed.
+fn only_what_counts(arguments: &Arguments) -> Result<()> {
+    let source = arguments.source.display();
+    let given = [("--fetch-bytes", arguments.fetch_bytes), ("--fetch-seconds", arguments.fetch_seconds)];
+    let fetch = given.iter().find(|(_, value)| value.is_some()).map(|(name, _)| *name);
+    let is_folder = !arguments.folder && arguments.source.is_dir() && !Git::is_repository(&arguments.source);
+    let of_git = fetch
+        .or_else(|| arguments.revision.is_some().then_some("--revision"))
+        .or_else(|| arguments.submodules.then_some("--submodules"));
+    match (of_git, fetch) {
+        (Some(option), _) if is_folder => bail!("{source} is a folder and no Git repository: {option} is for these"),
+        (_, Some(option)) => {
+            bail!("{source} is on this machine, and nothing of it is fetched: {option} is for repositories elsewhere")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the environment says of the time (reproducible-builds.org's specification); nothing if it is empty.

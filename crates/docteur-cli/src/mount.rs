@@ -14,9 +14,10 @@ use super::look;
 /// Mounts the image and stays until it is unmounted; a signal unmounts it.
 pub(crate) fn run(image: &Path, folder: &Path) -> Result<ExitCode> {
     let opened = look::open(image)?;
-    let mount = Mount::new(opened, folder, |damage| {
+    let told = look::named(image);
+    let mount = Mount::new(opened, folder, move |damage| {
         // There is nobody to tell if this fails.
-        let _ = writeln!(io::stderr(), "docteur: {damage}");
+        let _ = writeln!(io::stderr(), "docteur: {told}: {damage}");
     })
     .with_context(|| format!("{} cannot be mounted at {}", image.display(), folder.display()))?;
     let (send, receive) = mpsc::channel();

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -145,6 +145,101 @@ fn what_is_no_image_is_refused_at_once() {
     for (path, why) in [("", "/ is a folder"), ("below", "below is a folder"), ("page/x", "is not in the image")] {
         let (code, _, told) = run(place, &["cat", "whole", path]);
         assert!(code == Some(2) && told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn damage_names_its_image() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir(place.join("folder")).unwrap();
+    fs::write(place.join("folder/page"), noise(1, 9_000)).unwrap();
+    assert_eq!(run(place, &["make", "folder", "whole"]).0, Some(0));
+    fs::write(place.join("folder/more"), b"more").unwrap();
+    assert_eq!(run(place, &["make", "folder", "other"]).0, Some(0));
+    let whole = fs::read(place.join("whole")).unwrap();
+    // A byte of the content, which is stored as it is, and a byte of the index, which stands between it and the head.
+    let content = whole.windows(20).position(|window| *window == noise(1, 9_000)[4_000..4_020]).unwrap();
+    let head = u32::from_le_bytes(whole[160..164].try_into().unwrap()) as usize;
+    for (name, at) in [("content", content), ("index", whole.len() - head - 1)] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(place.join(name), bytes).unwrap();
+    }
+    for (image, commands) in [
+        (
+            "content",
+            &[
+                &["verify", "content"][..],
+                &["cat", "content", "page"],
+                &["extract", "content", "out"],
+                &["bench", "content"],
+                &["make", "folder", "new", "--append", "content"],
+                // One root names both, and no path differs.
+                &["diff", "content", "whole"],
+                &["diff", "whole", "content"],
+                // What is only in one of them, or of another length, is read as well.
+                &["diff", "content", "other"],
+                &["diff", "other", "content"],
+            ][..],
+        ),
+        (
+            "index",
+            &[
+                &["verify", "index"],
+                &["cat", "index", "page"],
+                &["ls", "index"],
+                &["ls", "-r", "index"],
+                &["extract", "index", "out"],
+                &["bench", "index"],
+                &["make", "folder", "new", "--append", "index"],
+                &["diff", "index", "whole"],
+                &["diff", "whole", "index"],
+            ],
+        ),
+    ] {
+        for words in commands {
+            let (code, _, told) = run(place, words);
+            let begin = format!("docteur: {image}: the image is damaged at byte ");
+            assert!(code == Some(2) && told.starts_with(&begin) && told.lines().count() == 1, "{words:?}: {told}");
+            let _ = fs::remove_dir_all(place.join("out"));
+        }
+    }
+}
+
+#[test]
+fn options_of_git_are_refused_where_they_say_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir(place.join("folder")).unwrap();
+    for (options, why) in [
+        (&["--submodules"][..], "folder is a folder and no Git repository: --submodules is for these"),
+        (&["-b", "main"], "folder is a folder and no Git repository: --revision is for these"),
+        (&["--fetch-bytes", "9"], "folder is a folder and no Git repository: --fetch-bytes is for these"),
+        (&["--fetch-seconds", "9"], "folder is a folder and no Git repository: --fetch-seconds is for these"),
+        (&["--folder", "--fetch-seconds", "9"], "'--fetch-seconds <N>'"),
+        (&["--folder", "--submodules"], "'--submodules'"),
+    ] {
+        let (code, out, told) = run(place, &[&["make", "folder", "image"], options].concat());
+        assert!(code == Some(2) && out.is_empty() && told.contains(why), "{options:?}: {told}");
+        assert!(!place.join("image").exists());
+    }
+}
+
+#[test]
+fn times_before_1970_are_recorded() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir(place.join("folder")).unwrap();
+    fs::write(place.join("folder/file"), b"file").unwrap();
+    for (options, time) in [(["--time", "-5"], "-5"), (["--not-after", "-86400"], "-86400")] {
+        let (code, _, told) = run(place, &[&["make", "folder", "image"], &options[..]].concat());
+        assert_eq!(code, Some(0), "{told}");
+        let list = run(place, &["ls", "-l", "image", "file"]).1;
+        assert_eq!(list.split_whitespace().nth(3), Some(time));
+        assert_eq!(run(place, &["extract", "image", &format!("out{time}")]).0, Some(0));
+        let modified = fs::metadata(place.join(format!("out{time}")).join("file")).unwrap().mtime();
+        assert_eq!(modified.to_string(), time);
     }
 }
 

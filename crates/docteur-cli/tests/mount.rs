@@ -197,7 +197,8 @@ fn damage_is_an_input_output_error_and_is_told() {
     mounted.stop();
     let (code, told) = mounted.end();
     assert_eq!(code, Some(0));
-    assert!(told.contains("docteur: /wrong: the image is damaged at byte"), "{told}");
+    let line = format!("docteur: {}: /wrong: the image is damaged at byte", at("image").display());
+    assert!(told.contains(&line), "{told}");
     assert!(told.contains("the piece does not have its hash"), "{told}");
 }
 

@@ -8,8 +8,6 @@ use docteur::layout::order;
 use docteur::{Cache, Content, Entry, Image, Kind, Source, Walk};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
-
 /// A path that is not the same in two images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -22,21 +20,38 @@ pub enum Change {
     Changed(Vec<u8>, Vec<&'static str>),
 }
 
-/// Calls `found` with each difference, by the order of paths. Contents and encodings are compared byte by byte. Memory grows with the
-/// groups of hard links alone, by some 80 bytes each.
+/// Why two images could not be compared: one of them is damaged or cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The first.
+    #[error("the first image: {0}")]
+    First(#[source] docteur::Error<io::Error>),
+    /// The second.
+    #[error("the second image: {0}")]
+    Second(#[source] docteur::Error<io::Error>),
+}
+
+/// Calls `found` with each difference, by the order of paths. Both images are checked before, whole, by [`Image::verify`], so that there
+/// is no answer about one that is damaged where they do not differ. Contents and encodings are compared byte by byte, unless one root names
+/// both images. Memory grows with the groups of hard links alone, by some 80 bytes each.
 ///
 /// # Errors
-/// If one of the images is damaged or cannot be read.
+/// [`Unread`].
 pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
     a: &Image<A>,
     b: &Image<B>,
     mut found: impl FnMut(Change),
-) -> Result<(), Error> {
+) -> Result<(), Unread> {
     let mut caches = (Cache::new(8 << 20), Cache::new(8 << 20));
+    a.verify(&mut caches.0, |_, _| {}).map_err(Unread::First)?;
+    b.verify(&mut caches.1, |_, _| {}).map_err(Unread::Second)?;
+    if a.root() == b.root() {
+        return Ok(());
+    }
     let (mut walk_a, mut walk_b) = (Walk::new(), Walk::new());
     let mut links = (Links::default(), Links::default());
-    let mut of_a = walk_a.next(a, &mut caches.0)?;
-    let mut of_b = walk_b.next(b, &mut caches.1)?;
+    let mut of_a = walk_a.next(a, &mut caches.0).map_err(Unread::First)?;
+    let mut of_b = walk_b.next(b, &mut caches.1).map_err(Unread::Second)?;
     loop {
         let first = match (&of_a, &of_b) {
             (None, None) => return Ok(()),
@@ -69,10 +84,10 @@ pub fn diff<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
             _ => {}
         }
         if first != Ordering::Greater {
-            of_a = walk_a.next(a, &mut caches.0)?;
+            of_a = walk_a.next(a, &mut caches.0).map_err(Unread::First)?;
         }
         if first != Ordering::Less {
-            of_b = walk_b.next(b, &mut caches.1)?;
+            of_b = walk_b.next(b, &mut caches.1).map_err(Unread::Second)?;
         }
     }
 }
@@ -108,7 +123,7 @@ fn same_encodings<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
     caches: &mut (Cache, Cache),
     of_a: &Entry,
     of_b: &Entry,
-) -> Result<bool, Error> {
+) -> Result<bool, Unread> {
     if of_a.encodings.len() != of_b.encodings.len() {
         return Ok(false);
     }
@@ -126,14 +141,14 @@ fn same<A: Source<Error = io::Error>, B: Source<Error = io::Error>>(
     caches: &mut (Cache, Cache),
     of_a: &Content,
     of_b: &Content,
-) -> Result<bool, Error> {
+) -> Result<bool, Unread> {
     if of_a.size != of_b.size {
         return Ok(false);
     }
     let mut offset = 0;
     while offset < of_a.size {
-        let left = a.piece_of(&mut caches.0, of_a, offset, 1 << 20)?;
-        let right = b.piece_of(&mut caches.1, of_b, offset, left.len())?;
+        let left = a.piece_of(&mut caches.0, of_a, offset, 1 << 20).map_err(Unread::First)?;
+        let right = b.piece_of(&mut caches.1, of_b, offset, left.len()).map_err(Unread::Second)?;
         if !left.starts_with(right) {
             return Ok(false);
         }

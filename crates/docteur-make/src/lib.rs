@@ -34,7 +34,7 @@ mod tree;
 mod verify;
 mod writer;
 
-pub use compare::{Change, diff};
+pub use compare::{Change, Unread, diff};
 pub use error::{Error, shown};
 pub use extract::{Extracted, Trust, extract};
 pub use folder::{Folder, image_of_folder};

@@ -40,9 +40,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => (host::memory() / 4).clamp(1 << 20, 1 << 40),
     };
     let cache = usize::try_from(cache)?;
-    let site = Site::new(image, threads, cache, |damage| {
+    let told = look::named(&arguments.image);
+    let site = Site::new(image, threads, cache, move |damage| {
         // There is nobody to tell if this fails.
-        let _ = writeln!(io::stderr(), "docteur: {damage}");
+        let _ = writeln!(io::stderr(), "docteur: {told}: {damage}");
     });
     let limits = Limits { connections_per_client: arguments.connections_per_client, ..Limits::default() };
     // Where it cannot be raised, the limits on connections still hold.

@@ -43,8 +43,10 @@ struct Shared {
     root: String,
     found: Mutex<Kept<Vec<u8>, Arc<Found>>>,
     contents: Mutex<Kept<Content, Bytes>>,
-    tell: fn(&str),
+    tell: Tell,
 }
+
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What a path leads to.
 enum Found {
@@ -59,7 +61,12 @@ pub(super) struct Damaged;
 
 impl Site {
     /// Serves `image` with `threads` threads, and keeps about `cache` bytes. `tell` gets a line about each damage.
-    pub(super) fn new(image: Image<FileSource>, threads: usize, cache: usize, tell: fn(&str)) -> Self {
+    pub(super) fn new(
+        image: Image<FileSource>,
+        threads: usize,
+        cache: usize,
+        tell: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
         let root = super::super::hex(&image.root()).chars().take(DIGITS).collect();
         // A sixteenth for paths; for segments and index blocks that are decoded in part as much as a thread can make use of; the rest, at
         // least half, for contents.
@@ -70,7 +77,7 @@ impl Site {
             root,
             found: Mutex::new(Kept::new(paths)),
             contents: Mutex::new(Kept::new(cache - paths - each * threads)),
-            tell,
+            tell: Box::new(tell),
         }))
     }
 
