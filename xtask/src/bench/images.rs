@@ -47,7 +47,8 @@ fn r1(bench: &mut Bench) -> Result<()> {
     let source = corpus.folder.clone();
     let bytes = |most: f64| if is_r1(&corpus) { Goal::AtMost(most) } else { Goal::None };
     let squashfs = squashfs(bench, "R1", &source)?;
-    let default = peers(bench, "R1", &source, &squashfs, Some((0.76, 0.60)), bytes(27.5))?;
+    let goals = if is_r1(&corpus) { (0.76, 0.60) } else { SMALLEST };
+    let default = peers(bench, "R1", &source, &squashfs, goals, bytes(27.5))?;
     bench.report.add(
         "R1, default image, time to make against squashfs",
         default.seconds / squashfs.seconds,
@@ -110,31 +111,34 @@ fn cores(bench: &mut Bench) -> Result<()> {
 fn r2(bench: &mut Bench) -> Result<()> {
     let corpus = corpora::two_toolchains(bench)?;
     let most = if corpus.is(117_435, 1_365_915_666) { Goal::AtMost(44.5) } else { Goal::None };
-    sizes(bench, "R2", &corpus, most)
+    sizes(bench, "R2", &corpus, SMALLEST, most)
 }
 
 /// Documentation of three languages.
 fn d(bench: &mut Bench) -> Result<()> {
     let corpus = corpora::debian(bench)?;
     let most = if corpus.is(19_413, 426_685_738) { Goal::AtMost(31.0) } else { Goal::None };
-    sizes(bench, "D", &corpus, most)
+    sizes(bench, "D", &corpus, SMALLEST, most)
 }
 
-/// A small site.
+/// A small site. The goal was 199,000 bytes for one of which squashfs makes 200,704 (42 files, 950,618 bytes). That folder is nobody's any
+/// more, and this one changes with the project, so the goal is that part of what squashfs makes of it in the same run.
 fn w(bench: &mut Bench) -> Result<()> {
     let corpus = corpora::site(bench)?;
-    let most = if corpus.is(42, 950_618) { Goal::AtMost(0.199) } else { Goal::None };
-    sizes(bench, "W", &corpus, most)
+    sizes(bench, "W", &corpus, (199_000.0 / 200_704.0, SMALLEST.1), Goal::None)
 }
+
+/// Goals against squashfs and git: of any folder an image is the smallest of the three.
+const SMALLEST: (f64, f64) = (1.0, 1.0);
 
 fn is_r1(corpus: &Corpus) -> bool {
     corpus.is(51_906, 652_023_697)
 }
 
 /// How large a default image is beside its peers.
-fn sizes(bench: &mut Bench, name: &str, corpus: &Corpus, most: Goal) -> Result<()> {
+fn sizes(bench: &mut Bench, name: &str, corpus: &Corpus, goals: (f64, f64), most: Goal) -> Result<()> {
     let squashfs = squashfs(bench, name, &corpus.folder)?;
-    peers(bench, name, &corpus.folder, &squashfs, None, most).map(drop)
+    peers(bench, name, &corpus.folder, &squashfs, goals, most).map(drop)
 }
 
 /// That an image unpacks to its source, in contents by `diff`, and in all that is recorded by an image of what was unpacked, which is made
@@ -149,20 +153,18 @@ fn comes_back(bench: &Bench, source: &Path, image: &Path) -> Result<()> {
     Ok(fs::remove_dir_all(unpacked)?)
 }
 
-/// A default image, and how it stands against squashfs and git; the goals of these are known for R1 alone.
+/// A default image, and how it stands against squashfs and git.
 fn peers(
     bench: &mut Bench,
     name: &str,
     source: &Path,
     squashfs: &Made,
-    goals: Option<(f64, f64)>,
+    (of_squashfs, of_git): (f64, f64),
     most: Goal,
 ) -> Result<Made> {
     let git = git(bench, name, source)?;
     let made = make(bench, source, "default", &["--threads", "2"])?;
     comes_back(bench, source, &made.file)?;
-    // Of any folder it is the smallest of the three.
-    let (of_squashfs, of_git) = goals.filter(|_| !bench.quick).unwrap_or((1.0, 1.0));
     let report = &mut bench.report;
     report.add(format!("{name}, default image"), made.bytes / 1e6, "MB", most);
     report.add(
