@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// The most seconds that fetching may take [default: 3600]
     #[arg(long, value_name = "N")]
     fetch_seconds: Option<u64>,
-    /// The most paths, of each of which some two hundred bytes are held in memory
+    /// The most paths, of each of which some 140 bytes and its name are held in memory
     #[arg(long, value_name = "N", default_value_t = 3_000_000)]
     most_paths: u64,
     /// What the image is for

@@ -10,8 +10,10 @@ use crate::rolling::windows;
 
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 2048;
-/// The most sampled windows of a whole input, by which memory is bounded.
+/// The most sampled windows of a whole input, by which memory is bounded: some 32 bytes for each. Very many files, which take memory
+/// themselves, leave less of it.
 const SAMPLES: u64 = 12 << 20;
+const LEAST: u64 = 2 << 20;
 /// On average one window in so many is sampled, at least.
 const SPARSEST: u64 = 64;
 
@@ -23,9 +25,10 @@ pub(crate) struct Sampled {
     hashes: Vec<u32>,
 }
 
-/// What windows are sampled in an input of so many bytes.
-pub(crate) fn bound(total: u64) -> u64 {
-    let one_in = total.div_ceil(SAMPLES).max(SPARSEST);
+/// What windows are sampled in an input of so many bytes in so many files.
+pub(crate) fn bound(total: u64, files: usize) -> u64 {
+    let most = SAMPLES.saturating_sub(2 * files as u64).max(LEAST);
+    let one_in = total.div_ceil(most).max(SPARSEST);
     u64::MAX / one_in
 }
 

@@ -27,7 +27,7 @@ const SHARE: u64 = 8;
 const COVERED: u64 = 3;
 /// Bytes of memory that building takes in any case, and for each path, with a name of middling length.
 const PROGRAM: u64 = 32 << 20;
-const PATH: u64 = 240;
+const PATH: u64 = 180;
 
 /// An image that was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Work<'_> {
         if limit < base::BLOCK {
             return Ok(Default::default());
         }
-        let bound = base::bound(total);
+        let bound = base::bound(total, self.survey.uniques.len());
         let mut sampled = Vec::with_capacity(self.packed.len());
         let work = |buffer: &mut Vec<u8>, n: usize| {
             self.read(n, buffer)?;

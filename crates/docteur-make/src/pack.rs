@@ -123,7 +123,7 @@ impl Packed {
             buffer.resize(start + len, 0);
             let here = &mut buffer[start..];
             all.read_at(unique.key, offset, here).map_err(|error| Error::Io(path().into(), error))?;
-            if survey.pieces_of(unique).get(part.piece as usize) != Some(&Sha256::digest(here).into()) {
+            if survey.piece_of(unique, part.piece)? != <[u8; 32]>::from(Sha256::digest(here)) {
                 return Err(Error::Changed(path()));
             }
         }

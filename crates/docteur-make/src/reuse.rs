@@ -110,8 +110,10 @@ fn found<S: Source<Error = io::Error>>(
         }
     }
     let digest = |pieces: &[[u8; 32]]| <[u8; 32]>::from(Sha256::digest(pieces.as_flattened()));
-    let mut wanted: HashMap<_, usize> =
-        uniques.iter().enumerate().map(|(n, unique)| ((unique.size, digest(survey.pieces_of(unique))), n)).collect();
+    let mut wanted = HashMap::with_capacity(uniques.len());
+    for (n, unique) in uniques.iter().enumerate() {
+        wanted.insert((unique.size, digest(&survey.pieces_of(unique)?)), n);
+    }
     let (mut found, mut buffer, mut end) = (Vec::new(), Vec::new(), 0);
     for (number, offset, size) in contents {
         let begin = u64::from(number) * full + u64::from(offset);

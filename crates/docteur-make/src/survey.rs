@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::show;
 use crate::everything::Everything;
 use crate::rolling::windows;
+use crate::spill::Spill;
 use crate::{Error, parallel};
 
 /// The most hashes of a sketch, and of all sketches together: very many files have shorter ones.
@@ -17,6 +18,10 @@ const SKETCHES: usize = 8 << 20;
 pub(crate) const NO_HASH: u32 = u32::MAX;
 /// Stands where a path has no bytes.
 const NO_BYTES: u32 = u32::MAX;
+
+/// SHA-256 of a piece.
+pub(crate) type Hash = [u8; HASH];
+const HASH: usize = 32;
 
 /// Bytes that one or more files have.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +41,8 @@ pub(crate) struct Survey {
     pub(crate) uniques: Vec<Unique>,
     /// The longest piece.
     pub(crate) segment: usize,
-    /// SHA-256 of each piece of each of the uniques.
-    pub(crate) pieces: Vec<[u8; 32]>,
+    /// SHA-256 of each piece of each of the uniques, one after the other.
+    pieces: Spill,
     /// For each of the uniques the lowest hashes of its windows, ascending: so many places, the last of which may have [`NO_HASH`].
     pub(crate) sketches: Vec<u32>,
     pub(crate) sketch: usize,
@@ -50,11 +55,18 @@ impl Survey {
         self.of_file.get(file).filter(|unique| **unique != NO_BYTES).map(|unique| *unique as usize)
     }
 
-    /// The hashes of the pieces.
-    pub(crate) fn pieces_of(&self, unique: &Unique) -> &[[u8; 32]] {
-        let count = unique.size.div_ceil(self.segment as u64) as usize;
-        let start = unique.piece as usize;
-        self.pieces.get(start..start + count).unwrap_or_default()
+    /// The hash of one of the pieces.
+    pub(crate) fn piece_of(&self, unique: &Unique, number: u32) -> Result<Hash, Error> {
+        let mut hash = [0; HASH];
+        let at = (u64::from(unique.piece) + u64::from(number)) * HASH as u64;
+        self.pieces.read_at(at, &mut hash).map_err(Error::io(std::env::temp_dir()))?;
+        Ok(hash)
+    }
+
+    /// The hashes of all.
+    pub(crate) fn pieces_of(&self, unique: &Unique) -> Result<Vec<Hash>, Error> {
+        // A file that is surveyed has fewer pieces than there may be in all.
+        (0..unique.size.div_ceil(self.segment as u64) as u32).map(|number| self.piece_of(unique, number)).collect()
     }
 }
 
@@ -84,32 +96,27 @@ pub(crate) fn survey(
     let sketched = (SKETCHES / first.len().max(1)).clamp(1, SKETCH);
     survey.sketch = sketched;
     survey.sketches.reserve_exact(first.len() * sketched);
-    survey.pieces.reserve_exact(first.len());
     let read = |buffer: &mut Vec<u8>, n: usize| {
         let Some((key, size)) = first.get(n).and_then(|file| all.file(*file as usize)) else { return Ok(None) };
         let failed = |error| Error::Io(show(&all.path(first[n] as usize)).into(), error);
         sketch(all, key, size, segment, sketched, buffer).map(|read| Some((key, size, read))).map_err(failed)
     };
-    // By a part of a hash over all; where two that differ have the same, the second is taken for another content.
-    let mut known: HashMap<[u8; 16], u32> = HashMap::new();
+    let mut known = Known::new(first.len());
+    let mut count = 0_u32;
     parallel::ordered(threads, first.len(), Vec::new, read, |n, result| {
         let (Some((key, size, (pieces, sketch))), Some(&file)) = (result, first.get(n)) else { return Ok(()) };
-        let mut hash = Sha256::new_with_prefix(size.to_le_bytes());
-        hash.update(pieces.as_flattened());
-        let digest: [u8; 32] = hash.finalize().into();
-        let digest = digest.first_chunk().copied().unwrap_or_default();
-        let known_as = known.get(&digest).copied().filter(|unique| {
-            let unique = &survey.uniques[*unique as usize];
-            unique.size == size && survey.pieces_of(unique) == pieces
-        });
-        let unique = known_as.unwrap_or(survey.uniques.len() as u32);
-        if known_as.is_none() {
-            let piece = u32::try_from(survey.pieces.len());
-            let piece = piece.map_err(|_| Error::TooMuch { what: "the number of pieces", limit: u32::MAX.into() })?;
+        let next = survey.uniques.len() as u32;
+        let unique = known.number(&pieces, next, |unique| {
+            let unique = &survey.uniques[unique as usize];
+            Ok(unique.size == size && survey.pieces_of(unique)? == pieces)
+        })?;
+        if unique == next {
+            let piece = count;
+            let more = u32::try_from(pieces.len()).ok().and_then(|more| piece.checked_add(more));
+            count = more.ok_or(Error::TooMuch { what: "the number of pieces", limit: u32::MAX.into() })?;
             survey.uniques.push(Unique { key, size, file, piece });
-            survey.pieces.extend_from_slice(&pieces);
+            pieces.iter().try_for_each(|hash| survey.pieces.push(hash).map(drop))?;
             survey.sketches.extend((0..sketched).map(|n| sketch.get(n).copied().unwrap_or(NO_HASH)));
-            known.entry(digest).or_insert(unique);
         }
         survey.of_file[file as usize] = unique;
         progress(size);
@@ -121,7 +128,46 @@ pub(crate) fn survey(
     Ok(survey)
 }
 
-type Sketched = (Vec<[u8; 32]>, Vec<u32>);
+/// Which hashes are known already: eight bytes for each of the most that there may be, and a third more.
+struct Known {
+    /// Numbers of uniques with some bits of their hashes, each in the first free slot from the one that other bits name.
+    slots: Vec<(u32, u32)>,
+}
+
+impl Known {
+    fn new(most: usize) -> Self {
+        Self { slots: vec![(FREE, 0); (most + most / 3 + 1).next_power_of_two()] }
+    }
+
+    /// The number of what has these hashes; `next`, and it has it from now on, if `is_same` finds no other number to be that.
+    fn number(
+        &mut self,
+        pieces: &[Hash],
+        next: u32,
+        is_same: impl Fn(u32) -> Result<bool, Error>,
+    ) -> Result<u32, Error> {
+        let first = |hash: &Hash| hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let hash = pieces.iter().fold(0_u64, |sum, hash| sum.rotate_left(1).wrapping_add(first(hash)));
+        let (bits, mut at) = ((hash >> 32) as u32, hash as usize);
+        loop {
+            at &= self.slots.len() - 1;
+            let slot = &mut self.slots[at];
+            if slot.0 == FREE {
+                *slot = (next, bits);
+                return Ok(next);
+            }
+            if slot.1 == bits && is_same(slot.0)? {
+                return Ok(slot.0);
+            }
+            at += 1;
+        }
+    }
+}
+
+/// Stands where nothing is known.
+const FREE: u32 = u32::MAX;
+
+type Sketched = (Vec<Hash>, Vec<u32>);
 
 fn sketch(
     all: &Everything<'_>,
