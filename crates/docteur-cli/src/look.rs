@@ -161,7 +161,8 @@ pub(crate) fn extract(path: &Path, folder: &Path, trust: Trust) -> Result<ExitCo
     let mut out = io::stdout();
     writeln!(out, "{}: {} paths, {} bytes", folder.display(), done.entries, done.bytes)?;
     if done.left_out > 0 {
-        writeln!(io::stderr(), "docteur: {} attributes and mode bits were left out", done.left_out)?;
+        let kept = if trust.attributes { "" } else { " (--trusted keeps them)" };
+        writeln!(io::stderr(), "docteur: {} attributes and mode bits were left out{kept}", done.left_out)?;
     }
     Ok(ExitCode::SUCCESS)
 }

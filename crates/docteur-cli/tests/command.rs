@@ -244,6 +244,29 @@ fn times_before_1970_are_recorded() {
 }
 
 #[test]
+fn bits_that_give_rights_are_recorded_and_unpacked_on_request() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fs::create_dir_all(place.join("folder/shared")).unwrap();
+    fs::write(place.join("folder/run"), b"run").unwrap();
+    for (path, mode) in [("folder/run", 0o4755), ("folder/shared", 0o1777)] {
+        fs::set_permissions(place.join(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!(run(place, &["make", "folder", "image"]).0, Some(0));
+    let list = run(place, &["ls", "-l", "image"]).1;
+    assert!(list.contains("- 4755") && list.contains("d 1777"), "{list}");
+    let told = "docteur: 2 attributes and mode bits were left out (--trusted keeps them)\n";
+    for (out, options, modes, told) in
+        [("out", &[][..], [0o755, 0o777], told), ("all", &["--trusted"], [0o4755, 0o1777], "")]
+    {
+        let (code, _, error) = run(place, &[&["extract", "image", out], options].concat());
+        assert_eq!((code, error.as_str()), (Some(0), told));
+        let mode = |path: &str| fs::metadata(place.join(out).join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!([mode("run"), mode("shared")], modes);
+    }
+}
+
+#[test]
 fn an_image_replaces_nothing_but_a_file() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
