@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The longest command line that is read, in bytes; x86 monitors pass no longer one.
+/// The longest command line that is read, in bytes, with the zero byte at its end.
 pub(crate) const LONGEST: usize = 4096;
 
 /// The program's arguments, without its name.
@@ -33,7 +33,6 @@ pub(crate) fn mmio_devices(line: &str) -> Vec<MmioDevice> {
             Some(kibibytes) => number(kibibytes)?.checked_mul(1024)?,
             None => number(size)?,
         };
-        start.checked_add(size)?;
         Some(MmioDevice { start, size, interrupt })
     };
     words(line).iter().filter_map(described).collect()
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(mmio_devices(firecracker), three.map(|(start, interrupt)| device(start, 4096, interrupt)));
         let words = ["--ipv4", "172.16.0.2/24", "--gateway", "172.16.0.1", "--admin-listen", "[::]:9000"];
         assert_eq!(arguments(firecracker), words);
-        for wrong in ["512@:5", "@0x1:5", "512@0x1", "512@0x1:x", "0x@0x1:5", "9@0xffffffffffffffff:1"] {
+        for wrong in ["512@:5", "@0x1:5", "512@0x1", "512@0x1:x", "0x@0x1:5", "9@0x1ffffffffffffffff:1"] {
             assert_eq!(mmio_devices(&format!("virtio_mmio.device={wrong}")), [], "{wrong}");
         }
         assert_eq!(mmio_devices("--dhcp"), []);

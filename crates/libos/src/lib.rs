@@ -12,6 +12,7 @@
 //! | `elsewhere` | the same for a program that is looked at on a host: nothing |
 //! | `behind` | writes to a disk that nobody waits for |
 //! | `copy` | `memcpy` and its like, for the compiler |
+//! | `apart` | where devices' registers can lie |
 //! | `naming` | which device of the machine is which of the program's |
 //! | `virtio` | transports, queues and drivers |
 //! | the others | arithmetic and decisions without a machine, tested on any host |
@@ -26,6 +27,7 @@
 extern crate alloc;
 
 mod abi;
+mod apart;
 mod behind;
 mod clock;
 mod cmdline;

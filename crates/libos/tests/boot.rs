@@ -3,13 +3,16 @@
 #![cfg(not(target_os = "hermit"))]
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use common::{Machine, get};
 use device::manifest::image::Image;
 use device::manifest::{card, disk};
 
@@ -292,35 +295,6 @@ fn needs_qemu_cards_send_and_receive_on_every_machine() {
     }
 }
 
-/// A machine that is turned off when the test is done with it.
-struct Machine(std::process::Child);
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Asks until somebody answers.
-fn get(port: u16, patience: Duration) -> Option<String> {
-    let until = Instant::now() + patience;
-    while Instant::now() < until {
-        if let Ok(mut flow) = TcpStream::connect(("127.0.0.1", port)) {
-            let limited = flow.set_read_timeout(Some(Duration::from_secs(5)));
-            limited.and_then(|()| flow.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).ok()?;
-            let mut answer = String::new();
-            // QEMU takes a connection before the machine does, and may break it off.
-            if flow.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
-                return Some(answer);
-            }
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    None
-}
-
 #[test]
 fn needs_qemu_http_is_served_on_every_machine() {
     for (machine, bus, form) in TRANSPORTS {
@@ -430,21 +404,6 @@ fn needs_qemu_a_serial_line_that_nobody_reads_stops_no_machine() {
     assert!(!said.is_empty() && said.len() < much().len() && much().starts_with(&said), "{said}");
 }
 
-/// The documentation's program of one's own is the example that is booted here, linked as that is.
-#[test]
-fn the_program_that_is_documented_is_the_one_that_is_tested() {
-    let docs = include_str!("../../../docs/unikernel.md");
-    let quoted = |text: &str| -> String {
-        let lines = text.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("    {line}\n") });
-        lines.collect()
-    };
-    let example = include_str!("../examples/http.rs");
-    assert!(example.lines().count() <= 30 && docs.contains(&quoted(example)), "examples/http.rs is another");
-    let build = include_str!("../build.rs");
-    let arguments = build.lines().find(|line| line.contains("for argument in")).expect("the linker's arguments");
-    assert!(docs.contains(arguments.trim()), "{arguments}");
-}
-
 /// Ctrl-C at the serial line, among other things that are typed, some of them before anybody listens.
 #[test]
 fn needs_qemu_a_program_is_asked_to_stop_on_every_machine() {
@@ -485,6 +444,45 @@ fn needs_qemu_a_pci_device_that_cannot_be_used_is_told() {
         let (said, status) = boot_with(machine, "max", "32M", "hello", "", &more);
         assert!(said.contains("is left out: it is not of the standard with MSI-X"), "{machine}, {form}: {said}");
         assert_eq!(status, 0, "{machine}, {form}: {said}");
+    }
+}
+
+/// Places where nothing can be, a device twice, and two that interrupt alike: each is told, and the machine goes on.
+#[test]
+fn needs_qemu_devices_that_the_command_line_makes_up_are_told() {
+    let told = |place: &str, words: &[&str]| {
+        let line = format!("status virtio_mmio.device={place}");
+        let more = ["-device", "virtio-rng-device"].map(String::from);
+        let (said, status) = boot_with("microvm,acpi=off", "max", "32M", "trial", &line, &more);
+        assert!(words.iter().all(|word| said.contains(word)) && status == 7, "{place}, {status}: {said}");
+    };
+    for (place, why) in [
+        ("4K@0x8000000000000000:5", "the processor has no such address"),
+        ("4K@0xfffffffffffff000:5", "the processor has no such address"),
+        ("4K@0x40000000000000:5", "the processor has no such address"),
+        ("4K@0x800000000000:5", "the processor has no such address"),
+        ("512@0xd0000002:5", "not at a multiple of four bytes"),
+        ("511@0xd0000000:5", "too few registers"),
+        ("4K@0x100000:5", "memory is there, or another device"),
+        // QEMU tells of the device, too.
+        ("512@0xfeb00e00:12", "memory is there, or another device"),
+    ] {
+        told(place, &["libos: no place for a device", why]);
+    }
+    // No more is mapped than is used.
+    told("0x10000000000@0x7000000000:5", &[]);
+    let line = "status virtio_mmio.device=512@0xfeb00c00:12";
+    let more = ["-device", "virtio-rng-device", "-device", "virtio-rng-device"].map(String::from);
+    let (said, status) = boot_with("microvm,acpi=off", "max", "32M", "trial", line, &more);
+    assert!(said.contains("has no interrupt of its own: it is left out") && status == 7, "{status}: {said}");
+}
+
+#[test]
+fn needs_qemu_a_command_line_is_read_whole_or_not_at_all() {
+    for (len, told, ended) in [(4095, "", 7), (4096, "libos: the command line is longer than 4095 bytes", 102)] {
+        let line = format!("status{}", " ".repeat(len - "status".len()));
+        let (said, status) = boot(MICROVM, "max", "32M", "trial", &line);
+        assert_eq!((said.trim(), status), (told, ended), "{len}");
     }
 }
 

@@ -35,6 +35,9 @@ const COMMON: u8 = 1;
 const NOTIFY: u8 = 2;
 const DEVICE: u8 = 4;
 
+/// The most of an area that is used, in bytes: more would only take page tables.
+const MOST: u32 = 64 << 10;
+
 /// All functions there are: those of bus 0, and of the buses behind its bridges.
 pub(crate) fn scan(space: &dyn ConfigSpace) -> Vec<Function> {
     let mut found = Vec::new();
@@ -76,7 +79,7 @@ pub(crate) fn is_virtio(space: &dyn ConfigSpace, function: Function) -> bool {
 pub(crate) struct Area {
     /// Where it begins, as the processor calls it.
     pub(crate) start: u64,
-    /// Its length in bytes.
+    /// Its length in bytes, [`MOST`] at most.
     pub(crate) size: u32,
 }
 
@@ -121,7 +124,8 @@ impl Places {
             let word = |offset: u8| space.read(function, at.saturating_add(offset) & !3);
             match head as u8 {
                 VENDOR_SPECIFIC => {
-                    let area = bar(space, function, word(4) as u8, word(8)).map(|start| Area { start, size: word(12) });
+                    let start = bar(space, function, word(4) as u8, word(8));
+                    let area = start.map(|start| Area { start, size: word(12).min(MOST) });
                     match (head >> 24) as u8 {
                         COMMON => common = common.or(area.filter(|area| area.size >= 56)),
                         NOTIFY => notify = notify.or(area.map(|area| (area, word(16)))),
@@ -372,6 +376,10 @@ mod tests {
         space.write(Function(8), 0, 0x1001_1af4);
         space.write(Function(8), SUBSYSTEM, 0x0002_1af4);
         assert_eq!(Places::find(&space, Function(8)), Some(places));
+        // No more of an area is mapped than anything is in.
+        space.write(Function(8), 0x6c, u32::MAX);
+        let device = Some(at(0x4000, 64 << 10));
+        assert_eq!(Places::find(&space, Function(8)), Some(Places { device, ..places }));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Window {
     /// The registers from `start` on.
     ///
     /// # Safety
-    /// They are a device's, `size` bytes of them, and mapped as such for as long as the window is used.
+    /// They are a device's, `size` bytes of them from a multiple of four on, and mapped as such for as long as the window is used.
     pub(crate) unsafe fn new(start: usize, size: usize) -> Self {
         Self { start, size }
     }

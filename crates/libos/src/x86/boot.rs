@@ -142,7 +142,7 @@ impl BootInfo {
         }
         let line = usize::try_from(info.command_line).unwrap_or(0);
         if line != 0 {
-            for (index, place) in boot.line[..cmdline::LONGEST - 1].iter_mut().enumerate() {
+            for (index, place) in boot.line.iter_mut().enumerate() {
                 // SAFETY: the loader's text, up to its zero byte.
                 *place = unsafe { core::ptr::with_exposed_provenance::<u8>(line + index).read() };
                 if *place == 0 {
@@ -157,7 +157,12 @@ impl BootInfo {
         self.ram.iter().flatten().cloned()
     }
 
+    /// All of it: of what is cut, an option would be missing without a word.
     fn command_line(&self) -> alloc::borrow::Cow<'_, str> {
-        CStr::from_bytes_until_nul(&self.line).unwrap_or_default().to_string_lossy()
+        let Ok(line) = CStr::from_bytes_until_nul(&self.line) else {
+            let most = cmdline::LONGEST - 1;
+            fail(Status::Boot, format_args!("the command line is longer than {most} bytes"));
+        };
+        line.to_string_lossy()
     }
 }

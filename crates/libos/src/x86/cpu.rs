@@ -81,6 +81,12 @@ pub(crate) fn cpuid(leaf: u32, sub: u32) -> CpuidResult {
     if known { __cpuid_count(leaf, sub) } else { CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 } }
 }
 
+/// The first physical address that the processor does not have, or that page tables do not map to itself (Intel SDM 3A 4.1.4).
+pub(crate) fn addresses_end() -> usize {
+    let bits = cpuid(0x8000_0008, 0).eax & 0xff;
+    1 << if bits == 0 { 36 } else { bits.min(46) }
+}
+
 /// The time-stamp counter.
 pub(crate) fn ticks() -> u64 {
     // SAFETY: every 64-bit processor has it, and nothing forbids it to a kernel.

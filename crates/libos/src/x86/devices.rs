@@ -9,7 +9,8 @@ use device::manifest::{Manifest, Name};
 use super::time::apic_number;
 use super::traps::DEVICES;
 use super::{PC, console as words, cpu, tables};
-use crate::cmdline::{self, MmioDevice};
+use crate::apart::{Apart, Clash};
+use crate::cmdline;
 use crate::kernel::say;
 use crate::kernel::single::Single;
 use crate::machine::{Card as _, Device, Disk as _, Kind, MOST_DEVICES, Machine};
@@ -48,20 +49,23 @@ struct Found {
     rng: Option<rng::Rng>,
     /// The next device's number.
     next: u8,
+    /// The inputs of the I/O APICs that lead to a device, a bit each.
+    routed: u64,
 }
 
-static FOUND: Single<Found> = Single::new(Found { nameless: Vec::new(), devices: Vec::new(), rng: None, next: 0 });
+static FOUND: Single<Found> =
+    Single::new(Found { nameless: Vec::new(), devices: Vec::new(), rng: None, next: 0, routed: 0 });
 
 /// Finds and starts the devices: those of PCI, those that the command line tells of, or else those where microvm has them.
 /// One that does not start is told of and left out.
 pub(super) fn discover(line: &str, ram: &[Range<usize>]) {
-    let free = |start: usize, size: usize| ram.iter().all(|ram| start >= ram.end || start + size <= ram.start);
+    let mut apart = Apart::new(ram, cpu::addresses_end());
     let told = cmdline::mmio_devices(line);
     let pci = Ports.exist();
     if pci {
         for function in pci::scan(&Ports) {
             if let Some(places) = Places::find(&Ports, function) {
-                start_pci(function, &places, &free);
+                start_pci(function, &places, &apart);
             } else if pci::is_virtio(&Ports, function) {
                 let why = "it is not of the standard with MSI-X, or was given no place";
                 say(format_args!("libos: the virtio device of PCI function {:#x} is left out: {why}", function.0));
@@ -69,16 +73,21 @@ pub(super) fn discover(line: &str, ram: &[Range<usize>]) {
         }
     }
     for device in &told {
-        if device.size >= mmio::SIZE && free(device.start, device.size) {
-            tables::protect(device.start..device.start + device.size, Access::Device);
-            start_mmio(device);
-        } else {
-            say(format_args!("libos: no place for a device: {device:x?}"));
+        // No more than this is used, whatever the line says.
+        let registers =
+            if device.size < mmio::SIZE { Err(Clash::Short) } else { apart.check(device.start, mmio::SIZE) };
+        match registers.and_then(reach) {
+            Ok(registers) => {
+                if start_mmio(registers.start, device.interrupt) {
+                    apart.take(registers);
+                }
+            }
+            Err(clash) => say(format_args!("libos: no place for a device: {device:x?}: {clash}")),
         }
     }
     if !pci && told.is_empty() {
         for (index, interrupt) in (0..PROBED_MOST).zip(PROBED_FIRST_INPUT..) {
-            start_mmio(&MmioDevice { start: PROBED + index * mmio::SIZE, size: mmio::SIZE, interrupt });
+            start_mmio(PROBED + index * mmio::SIZE, interrupt);
         }
     }
 }
@@ -143,17 +152,21 @@ pub(super) fn serial_line() -> Option<u8> {
     Some(number)
 }
 
-fn start_pci(function: Function, places: &Places, free: &dyn Fn(usize, usize) -> bool) {
+/// Has the processor reach registers.
+fn reach(registers: Range<usize>) -> Result<Range<usize>, Clash> {
+    if tables::protect(registers.clone(), Access::Device) { Ok(registers) } else { Err(Clash::Tables) }
+}
+
+fn start_pci(function: Function, places: &Places, apart: &Apart) {
     let areas = [Some(places.common), Some(places.notify), Some(places.table), places.device];
     for area in areas.into_iter().flatten() {
-        let (Ok(start), size) = (usize::try_from(area.start), area.size as usize) else { return };
-        if start.checked_add(size).is_none_or(|end| end >> 46 != 0) || !free(start, size) {
-            say(format_args!("libos: PCI function {:#x} lies in memory: {area:x?}", function.0));
+        // An address has as many bits as the processor's words.
+        if let Err(clash) = apart.check(area.start as usize, area.size as usize).and_then(reach) {
+            say(format_args!("libos: no place for PCI function {:#x}: {area:x?}: {clash}", function.0));
             return;
         }
-        tables::protect(start..start + size, Access::Device);
     }
-    // SAFETY: the areas are the function's, as its registers say, not memory, and mapped above.
+    // SAFETY: the areas are the function's, as its registers say, aligned, not memory, and mapped above.
     let window = |area: Area| unsafe { Window::new(area.start as usize, area.size as usize) };
     start(|number| {
         let message = (MESSAGES | apic_number() << 12, u32::from(DEVICES + number));
@@ -162,11 +175,13 @@ fn start_pci(function: Function, places: &Places, free: &dyn Fn(usize, usize) ->
     });
 }
 
-fn start_mmio(device: &MmioDevice) {
-    // SAFETY: it is no memory, and mapped; what is no device's is told by its first register.
-    let window = unsafe { Window::new(device.start, device.size) };
-    let Some(mmio) = mmio::Mmio::new(window) else { return };
-    start(|number| route(device.interrupt, DEVICES + number).then(|| Box::new(mmio) as AnyTransport));
+/// `false` where there is no device.
+fn start_mmio(at: usize, interrupt: u32) -> bool {
+    // SAFETY: it is no memory, aligned and mapped; what is no device's is told by its first register.
+    let window = unsafe { Window::new(at, mmio::SIZE) };
+    let Some(mmio) = mmio::Mmio::new(window) else { return false };
+    start(|number| route(interrupt, DEVICES + number).then(|| Box::new(mmio) as AnyTransport));
+    true
 }
 
 /// Starts a device whose transport is made once it has a number.
@@ -177,7 +192,7 @@ fn start(transport: impl FnOnce(u8) -> Option<AnyTransport>) {
         return;
     }
     let Some(transport) = transport(number) else {
-        say(format_args!("libos: device {number} has no interrupt: it is left out"));
+        say(format_args!("libos: device {number} has no interrupt of its own: it is left out"));
         return;
     };
     let kind = transport.kind();
@@ -232,7 +247,8 @@ fn tell(number: u8, kind: u32, error: Error) {
     say(format_args!("libos: virtio device {number} of kind {kind} is left out: {error}"));
 }
 
-/// Sends an input of an I/O APIC to a vector: edge-triggered, to this processor. `false` where there is no such input.
+/// Sends an input of an I/O APIC to a vector: edge-triggered, to this processor. `false` where there is no such input, or it leads to
+/// another device already, which would not be heard of any more.
 fn route(interrupt: u32, vector: u8) -> bool {
     let Some((at, first)) = IO_APICS.into_iter().rfind(|(_, first)| interrupt >= *first) else { return false };
     // SAFETY: the registers of an I/O APIC, which the boot has mapped; where there is none, nobody listens.
@@ -242,6 +258,15 @@ fn route(interrupt: u32, vector: u8) -> bool {
     let version = apic.read32(0x10);
     let input = interrupt - first;
     if version == u32::MAX || input > version >> 16 & 0xff {
+        return false;
+    }
+    let bit = 1u64.checked_shl(interrupt).unwrap_or(0);
+    let is_free = FOUND.with(|found| {
+        let is_free = bit != 0 && found.routed & bit == 0;
+        found.routed |= bit;
+        is_free
+    });
+    if !is_free {
         return false;
     }
     select(0x11 + 2 * input);

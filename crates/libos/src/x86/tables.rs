@@ -70,7 +70,7 @@ pub(super) fn install(ram: impl Iterator<Item = Range<usize>>, program: &Program
 /// Changes what pages may be used for; `false` where there is no memory for a table.
 pub(crate) fn protect(range: Range<usize>, access: Access) -> bool {
     let done = paging::map(&mut Heap, ROOT.load(Ordering::Relaxed), range.clone(), access).is_ok();
-    for page in range.step_by(PAGE) {
+    for page in (range.start - range.start % PAGE..range.end).step_by(PAGE) {
         // SAFETY: it makes the processor forget what it knew of a page.
         unsafe { core::arch::asm!("invlpg [{}]", in(reg) page, options(nostack, preserves_flags)) };
     }
