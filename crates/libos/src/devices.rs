@@ -18,11 +18,14 @@ use device::{Block, Ethernet, NoEntropy, Random, Timestamp};
 use crate::behind::{Begun, Behind, Fault};
 use crate::kernel::single::Single;
 use crate::kernel::{self, machine, threads};
-use crate::machine::{self as seam, Device, FRAME, Kind, Request, SECTOR};
+use crate::machine::{self as seam, Device, FRAME, Kind, Nanos, Request, SECTOR};
 use crate::virtio::Error;
 
 /// The stack of the thread that wakes a card's user.
 const WAKER_STACK: usize = 64 << 10;
+
+/// How long a disk may take before that is told, in nanoseconds.
+const PATIENCE: Nanos = 10_000_000_000;
 
 /// The disk that the program declares by this name, the first time; none after that, and none where the machine has not got one
 /// that is optional. One that is declared read-only is not written, though the machine may let it.
@@ -37,6 +40,7 @@ pub fn disk(name: &str) -> Option<Disk> {
         size,
         read_only,
         most,
+        silent: AtomicBool::new(false),
         sectors: RwLock::new(()),
     })
 }
@@ -94,7 +98,7 @@ pub fn asked_to_stop() -> bool {
                 return true;
             }
         }
-        threads::attention(number, seen);
+        threads::attention(number, seen, None);
     }
 }
 
@@ -111,7 +115,8 @@ pub fn memory_taken() -> usize {
 }
 
 /// A disk. Its length is what it is; bytes are written and read wherever they lie, through whole sectors of 512. Writes are not waited for:
-/// one that fails is told by the next flush, whoever asks for that, and what is read or written before it fails as well.
+/// one that fails is told by the next flush, whoever asks for that, and what is read or written before it fails as well. A disk that does
+/// not answer for ten seconds is told of on the console, and waited for.
 pub struct Disk {
     name: Name,
     number: u8,
@@ -119,6 +124,8 @@ pub struct Disk {
     size: u64,
     read_only: bool,
     most: usize,
+    /// Whether it has not answered for long.
+    silent: AtomicBool,
     /// Held for writing by who changes a part of a sector, for reading by who writes whole ones.
     sectors: RwLock<()>,
 }
@@ -143,10 +150,22 @@ impl Disk {
             if room {
                 threads::raise(self.number);
             }
-            if let Some(taken) = taken? {
-                return Ok(taken);
+            if let Some(taken) = taken.transpose() {
+                self.tell(false);
+                return taken;
             }
-            threads::attention(self.number, seen);
+            let deadline = machine().monotonic().saturating_add(PATIENCE);
+            if threads::attention(self.number, seen, Some(deadline)) == seen {
+                self.tell(true);
+            }
+        }
+    }
+
+    /// Tells once that the disk is silent, and once that it is not any more.
+    fn tell(&self, silent: bool) {
+        if self.silent.swap(silent, Ordering::Relaxed) != silent {
+            let how = if silent { "does not answer; what is asked of it waits" } else { "answers again" };
+            kernel::say(format_args!("libos: the disk {} {how}", self.name));
         }
     }
 
@@ -310,7 +329,7 @@ fn failed(name: Name, error: Error) -> io::Error {
 fn wake(number: u8, waiting: &Waiting) {
     let mut seen = 0;
     loop {
-        seen = threads::attention(number, seen);
+        seen = threads::attention(number, seen, None);
         let waker = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waker) = waker {
             waker.wake();

@@ -99,14 +99,14 @@ pub(crate) fn raise(device: u8) {
     });
 }
 
-/// Waits until a device has asked for attention since it had done so `seen` times, and gives how often it now has.
-pub(crate) fn attention(device: u8, seen: u32) -> u32 {
+/// Waits until a device has asked for attention since it had done so `seen` times, and gives how often it now has: as often, where
+/// `deadline` came first.
+pub(crate) fn attention(device: u8, seen: u32, deadline: Option<Nanos>) -> u32 {
     loop {
         let times = times(device);
-        if times != seen {
+        if times != seen || wait(Some(Event::Device(device)), deadline) == Woken::Deadline {
             return times;
         }
-        wait(Some(Event::Device(device)), None);
     }
 }
 

@@ -29,11 +29,13 @@ type Fault = (Call, u64, u64);
 struct Faulty {
     disk: SimBlock,
     fault: Arc<Mutex<Option<Fault>>>,
+    /// Held while no call ends.
+    silent: Arc<Mutex<()>>,
 }
 
 impl Faulty {
     fn new() -> Self {
-        Self { disk: SimBlock::fixed(vec![0; 32 << 20]), fault: Arc::default() }
+        Self { disk: SimBlock::fixed(vec![0; 32 << 20]), fault: Arc::default(), silent: Arc::default() }
     }
 
     /// Tells it how to fail from now on, or to work; says how many calls are still to fail.
@@ -43,6 +45,7 @@ impl Faulty {
     }
 
     fn passes(&self, call: Call) -> io::Result<()> {
+        drop(self.silent.lock().unwrap_or_else(PoisonError::into_inner));
         match &mut *self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((kind, after, _)) if *kind == call && *after > 0 => *after -= 1,
             Some((kind, _, count)) if *kind == call && *count > 0 => {
@@ -165,4 +168,24 @@ fn needs_qemu_a_disk_that_cannot_be_read_is_told() {
     }
     faulty.set(None);
     setup.boot().stop();
+}
+
+#[test]
+fn needs_qemu_a_disk_that_does_not_answer_is_told_and_waited_for() {
+    let (folder, faulty) = (tempfile::tempdir().unwrap(), Faulty::new());
+    let folder = folder.path();
+    let disks = vec![("store", nbd::disk(folder, faulty.clone()))];
+    let machine = Setup { disks, ..Setup::new(folder) }.boot();
+    let link = std::thread::scope(|scope| {
+        let silent = faulty.silent.lock().unwrap();
+        let link = scope.spawn(|| put(folder, &machine.origin(), "late", &[]));
+        machine.until("libos: the disk store does not answer; what is asked of it waits");
+        assert!(!machine.said().contains("answers again"), "{}", machine.said());
+        drop(silent);
+        machine.until("libos: the disk store answers again");
+        link.join().unwrap()
+    });
+    assert_eq!(get(folder, &link), "late");
+    let said = machine.stop();
+    assert_eq!(said.matches("does not answer").count(), 1, "it is told once: {said}");
 }
