@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use docteur::layout::MAGIC;
 use docteur::{Content, Error, Pool, Source};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
 use crate::Block;
 
-/// Where the superblock says how long the image is.
-const LENGTH_AT: u64 = 16;
+/// Where the superblock says how long the image is, behind the magic and more.
+const LENGTH_AT: usize = 16;
+const HEAD: usize = LENGTH_AT + 8;
 /// The most bytes that are decoded at once.
 const PIECE: usize = 64 << 10;
 
@@ -48,15 +50,20 @@ pub fn whole(block: &impl Block, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The length that the image says it has, or the device's.
+/// The length that the image says it has, or the device's. What is no image has its first bytes, which say so: there is no need for more
+/// of it.
 fn said(block: &impl Block) -> io::Result<u64> {
     let len = block.len()?;
-    let mut said = [0; 8];
-    if len < LENGTH_AT + 8 {
+    let mut head = [0; HEAD];
+    if len < HEAD as u64 {
         return Ok(len);
     }
-    block.read(LENGTH_AT, &mut said)?;
-    Ok(len.min(u64::from_le_bytes(said)))
+    block.read(0, &mut head)?;
+    if !head.starts_with(&MAGIC) {
+        return Ok(HEAD as u64);
+    }
+    let said = head.last_chunk().copied().map_or(0, u64::from_le_bytes);
+    Ok(len.min(said))
 }
 
 impl<B: Block> Source for BlockSource<B> {
@@ -160,6 +167,9 @@ mod tests {
         assert_eq!(whole(&device(IMAGE), 1 << 20).unwrap(), IMAGE);
         let refused = whole(&device(IMAGE), IMAGE.len() as u64 - 1).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+        let stranger = [0xa5; 1 << 20];
+        assert!(matches!(open(&stranger), Err(Error::Image { defect: Defect::Magic, .. })));
+        assert_eq!(whole(&device(&stranger), 1000).unwrap(), stranger[..24], "no more than says that it is none");
         let empty = Image::open(BlockSource::new(sim::SimBlock::new()).unwrap(), &Limits::default());
         assert!(matches!(empty, Err(Error::Image { defect: Defect::Magic, .. })));
     }

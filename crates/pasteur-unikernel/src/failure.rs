@@ -7,6 +7,9 @@ use pasteur::{ServeError, SiteError};
 
 use crate::secrets::SecretsError;
 
+/// The exit code where what a disk holds is damaged.
+pub(crate) const DAMAGED: u8 = 8;
+
 /// One line each: what, and where.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -56,7 +59,7 @@ impl Failure {
             Self::SiteMissing | Self::RedirectWithoutTls => 2,
             Self::Serve(_) => 5,
             Self::Store(store::Error::Format(_)) => 10,
-            Self::Store(store::Error::Damaged(_)) | Self::Site(_) | Self::Identity { .. } => 8,
+            Self::Store(store::Error::Damaged(_)) | Self::Site(_) | Self::Identity { .. } => DAMAGED,
             Self::Secrets(error) => error.exit_code(),
             Self::Store(_) | Self::SiteDisk(_) | Self::Device(_) | Self::Network(_) => 7,
         })

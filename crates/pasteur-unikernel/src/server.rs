@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread;
+use std::{panic, process, thread};
 
 use bytes::Bytes;
 use device::image::whole;
@@ -15,16 +15,13 @@ use store::{Embedded, Options as StoreOptions};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use crate::failure::Failure;
+use crate::failure::{DAMAGED, Failure};
 use crate::options::Arguments;
-use crate::shares::Shares;
+use crate::shares::{Shares, longest_site};
 use crate::{secrets, tls};
 
 /// The site this program was built with; empty where it was built without one.
 static SITE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/site.img"));
-
-/// The longest image of a site on a disk, in bytes.
-const LONGEST: u64 = 64 << 20;
 
 /// The stack of the thread that waits to be asked to stop.
 const LISTENER_STACK: usize = 64 << 10;
@@ -43,8 +40,9 @@ impl Sink for Console {
 
 /// Serves until it is told to stop, at the admin listener or by Ctrl-C at the serial line, and until open requests have finished or their time is over.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let shares = Shares::of(libos::memory());
-    let site = site()?;
+    tell_of_damage();
+    let (site, size) = site()?;
+    let shares = Shares::of(libos::memory() - size);
     let tls = libos::disk(secrets::DISK).map(tls::of).transpose()?;
     if tls.is_none() && !arguments.shared.redirect_http.is_empty() {
         return Err(Failure::RedirectWithoutTls);
@@ -119,14 +117,31 @@ fn store(arguments: &Arguments, shares: Shares) -> Result<Embedded, Failure> {
     Embedded::open(disk, options, Arc::new(Clock)).map_err(Failure::Store)
 }
 
-/// The site: that on a disk, or the one built in.
-fn site() -> Result<Site, Failure> {
-    let site = match libos::disk("site") {
-        Some(disk) => Site::open(Bytes::from(whole(&disk, LONGEST).map_err(Failure::SiteDisk)?)),
+/// The site, and how much memory it takes: that on a disk, or the one built in, which takes none.
+fn site() -> Result<(Site, usize), Failure> {
+    let (site, size) = match libos::disk("site") {
+        Some(disk) => {
+            let image = whole(&disk, longest_site(libos::memory())).map_err(Failure::SiteDisk)?;
+            let size = image.len();
+            (Site::open(Bytes::from(image)), size)
+        }
         None if SITE.is_empty() => return Err(Failure::SiteMissing),
-        None => Site::built_in(SITE),
+        None => (Site::built_in(SITE), 0),
     };
-    site.map_err(Failure::Site)
+    Ok((site.map_err(Failure::Site)?, size))
+}
+
+/// Has a panic of the database tell what it means, as a host's server does: it panics at some kinds of damage, and here nothing unwinds.
+fn tell_of_damage() {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        hook(panic);
+        if store::catches_panics() {
+            let damaged = store::Error::Damaged("the database is not consistent in itself".to_owned());
+            println!("pasteur: {}", Failure::Store(damaged));
+            process::exit(DAMAGED.into());
+        }
+    }));
 }
 
 /// Tells where the server listens, whenever the machine has other addresses.

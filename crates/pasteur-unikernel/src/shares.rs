@@ -26,6 +26,14 @@ const ITSELF: usize = 8 << 20;
 /// What a connection has beside its flow, where it sends as much as it may: buffers of HTTP and of TLS, and pieces of contents.
 const CONNECTION: usize = 224 << 10;
 
+/// The least memory that the server does with, in bytes: a little less than a machine of 24 MiB has.
+const LEAST: usize = 15 << 20;
+
+/// The longest image of a site on a disk where there is so much memory, in bytes; it is in memory as a whole.
+pub(crate) fn longest_site(memory: usize) -> u64 {
+    memory.saturating_sub(LEAST).min(64 << 20) as u64
+}
+
 impl Shares {
     /// Of so many bytes in all.
     pub(crate) fn of(memory: usize) -> Self {
@@ -58,6 +66,15 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_site_leaves_the_server_its_memory() {
+        assert_eq!(longest_site(1 << 20), 0);
+        for mebibytes in [16, 24, 64, 79] {
+            assert_eq!(longest_site(mebibytes << 20), (mebibytes as u64 - 15) << 20);
+        }
+        assert_eq!(longest_site(1 << 30), 64 << 20);
+    }
 
     #[test]
     fn all_shares_are_a_part_of_the_whole() {

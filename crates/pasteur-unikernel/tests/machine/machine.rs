@@ -189,6 +189,13 @@ impl Machine {
         assert!(found && self.said().contains(words), "it never says {words}: {}", self.said());
     }
 
+    /// Waits until it serves, or ends; says which.
+    pub(crate) fn serves(&self) -> bool {
+        let serves = |said: &str| said.contains("listening on http");
+        assert!(self.said.until(|said, ended| serves(said) || ended == 2), "it does nothing: {}", self.said());
+        serves(&self.said())
+    }
+
     pub(crate) fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.public)
     }

@@ -1,7 +1,13 @@
 //! Worlds in which something is missing, full, of another kind, or fails: the machine says so, or goes on.
 
 use std::fs;
+use std::sync::Arc;
 
+use device::Timestamp;
+use device::sim::{SimBlock, SimClock};
+use store::{Embedded, Options};
+
+use crate::chance::split_mix;
 use crate::http::request;
 use crate::machine::{Setup, blank};
 use crate::program::{get, pasteur, put};
@@ -82,6 +88,76 @@ fn needs_qemu_a_disk_that_is_shorter_than_its_store_is_told_and_left_alone() {
     assert!(fs::read(&store).unwrap() == whole[..2 << 20], "the disk was written to");
     fs::write(&store, whole).unwrap();
     Setup::new(&store).boot().stop();
+}
+
+/// At some kinds of damage the database panics, which a host's server catches; here nothing can be caught.
+#[test]
+fn needs_qemu_a_damaged_store_is_told() {
+    const PAGE: usize = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let store = blank(folder, "store", 8 << 20);
+    let machine = Setup::new(&store).boot();
+    (0..6).for_each(|number| drop(put(folder, &machine.origin(), &format!("paste {number}"), &[])));
+    machine.stop();
+    let whole = fs::read(&store).unwrap();
+    let clock = Arc::new(SimClock::new(Timestamp(0)));
+    let damage = whole.chunks_exact(PAGE).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0));
+    let damaged = damage.map(|(number, _)| {
+        let mut bytes = whole.clone();
+        bytes[number * PAGE..][..PAGE].fill(0);
+        bytes
+    });
+    const WHY: &str = "the store is damaged: the database is not consistent in itself";
+    let is_caught = |bytes: &Vec<u8>| {
+        let opened = Embedded::open(SimBlock::fixed(bytes.clone()), Options::default(), clock.clone());
+        opened.err().is_some_and(|error| error.to_string() == WHY)
+    };
+    // Of this test's database, which is built with more assertions, more is caught than of the machine's.
+    let mut told = 0;
+    for bytes in damaged.filter(is_caught) {
+        fs::write(&store, &bytes).unwrap();
+        let mut machine = Setup::new(&store).start();
+        if machine.serves() {
+            continue;
+        }
+        let (status, said) = (machine.ended(), machine.said());
+        assert!(
+            said.contains("the store on the disk \"store\": the store is damaged") && status == 8,
+            "{status}: {said}"
+        );
+        told += usize::from(said.contains("panicked") && said.contains(WHY));
+        if told == 2 {
+            break;
+        }
+    }
+    assert!(told > 0, "no page is one without which the database panics");
+}
+
+#[test]
+fn needs_qemu_a_site_that_is_none_or_too_large_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { memory: "32M", ..Setup::new(&blank(folder.path(), "store", 8 << 20)) };
+    let site = folder.path().join("site");
+    let fails = |bytes: &[u8], len: usize| {
+        fs::write(&site, bytes).unwrap();
+        fs::File::options().write(true).open(&site).unwrap().set_len(len as u64).unwrap();
+        let disk = ("site", format!("format=raw,readonly=on,file={}", site.display()));
+        Setup { disks: setup.disks.iter().cloned().chain([disk]).collect(), ..setup.clone() }.fails()
+    };
+    let (said, status) = fails(&[0xa5; 4096], 60 << 20);
+    assert!(
+        said.contains("pasteur: the site: ") && said.contains("docteur's magic") && status == 8,
+        "{status}: {said}"
+    );
+    let mut seed = 7;
+    let noise = std::iter::repeat_with(|| split_mix(&mut seed).to_le_bytes()).take((20 << 20) / 8).flatten().collect();
+    let mut image = docteur_make::Writer::new();
+    image.add("/noise", "application/octet-stream", noise).unwrap();
+    let image = image.finish().unwrap();
+    let (said, status) = fails(&image, image.len().next_multiple_of(512));
+    let told = format!("the disk \"site\" cannot be read: the image has {} bytes, and ", image.len());
+    assert!(said.contains(&told) && status == 7, "{status}: {said}");
 }
 
 #[test]
