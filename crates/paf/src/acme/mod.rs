@@ -27,6 +27,9 @@ const ACCOUNT: &str = "account.json";
 /// The name under which the certificate and its key are kept, in one so that they always fit.
 const CERTIFICATE: &str = "certificate.pem";
 
+/// The name under which it is kept where the authority was told last that it may write to.
+const CONTACT: &str = "contact.json";
+
 /// What the first line of the certificate begins with: the address of the authority that gave it follows. To readers of PEM it is a comment.
 const AUTHORITY: &str = "authority: ";
 /// What an authority answers to who it does not know, or not any more (RFC 8555 section 6.7).
@@ -175,6 +178,10 @@ impl<K: Keep> Certifier<K> {
         tell: impl Fn(Event<'_>) + Send + Sync,
     ) {
         let (mut failed, mut unwritten) = (0, 0);
+        if !self.due.is_zero() && !self.is_contact_told() {
+            // What cannot be told now is told with the next certificate.
+            let _ = self.tell_contact(&http).await;
+        }
         let mut due = self.after(self.due);
         let mut write = None;
         loop {
@@ -218,11 +225,15 @@ impl<K: Keep> Certifier<K> {
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
     ) -> Result<Duration, AcmeError> {
         let known = match self.account(http).await? {
-            Some(account) => match self.certify(&account).await {
-                Err(error) if is_unknown(&error) => None,
-                result => Some(result?),
+            Some(account) => match self.update(&account).await {
+                Ok(()) => Some(self.certify(&account).await),
+                Err(error) => Some(Err(error)),
             },
             None => None,
+        };
+        let known = match known {
+            Some(Err(error)) if is_unknown(&error) => None,
+            known => known.transpose()?,
         };
         let pem = match known {
             Some(pem) => pem,
@@ -289,7 +300,41 @@ impl<K: Keep> Certifier<K> {
         let (account, credentials) = http()?.create(&new, self.acme.directory.clone(), None).await?;
         let json = Zeroizing::new(serde_json::to_vec(&credentials).map_err(instant_acme::Error::from)?);
         self.kept.save(ACCOUNT, json);
+        self.contact_is_told()?;
         Ok(account)
+    }
+
+    /// Whether the authority knows where it may write to.
+    fn is_contact_told(&self) -> bool {
+        let told = self.kept.load(CONTACT).ok().flatten();
+        told.and_then(|told| serde_json::from_slice::<Vec<String>>(&told).ok()) == Some(self.acme.contact.clone())
+    }
+
+    fn contact_is_told(&mut self) -> Result<(), AcmeError> {
+        let json = serde_json::to_vec(&self.acme.contact).map_err(instant_acme::Error::from)?;
+        self.kept.save(CONTACT, json.into());
+        Ok(())
+    }
+
+    /// Tells the authority of the account that is kept, if there is one.
+    async fn tell_contact(
+        &mut self,
+        http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
+    ) -> Result<(), AcmeError> {
+        match self.account(http).await? {
+            Some(account) => self.update(&account).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells an account's authority where it may write to (RFC 8555 section 7.3.2), if that has changed.
+    async fn update(&mut self, account: &Account) -> Result<(), AcmeError> {
+        if !self.is_contact_told() {
+            let contact: Vec<&str> = self.acme.contact.iter().map(String::as_str).collect();
+            account.update_contacts(&contact).await?;
+            self.contact_is_told()?;
+        }
+        Ok(())
     }
 
     fn serve(&self, certificate: Certificate) -> Result<Duration, AcmeError> {

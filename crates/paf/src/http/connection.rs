@@ -11,6 +11,7 @@ use device::{Flow, Peer};
 use http::HeaderValue;
 use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -32,6 +33,8 @@ const LINGER: Duration = Duration::from_secs(4);
 const LINGER_BYTES: usize = 64 << 20;
 /// How much of it at once.
 const LINGER_BUFFER: usize = 8 * 1024;
+/// How often, before others have their turn.
+const LINGER_READS: usize = 8;
 /// What is read of a connection before its protocol is known: most first requests whole.
 const LOOK_AHEAD: usize = 1024;
 /// How long a refused newcomer may take to receive the refusal.
@@ -214,10 +217,14 @@ pub(super) async fn close<F: Flow>(mut flow: F, answer: Option<Bytes>, linger: b
         let mut left = if linger { LINGER_BYTES } else { 0 };
         let mut sink = vec![0; if linger { LINGER_BUFFER } else { 0 }];
         while left > 0 {
-            match flow.read(&mut sink).await? {
-                0 => break,
-                n => left = left.saturating_sub(n),
+            for _ in 0..LINGER_READS {
+                match flow.read(&mut sink).await? {
+                    0 => return Ok(()),
+                    n => left = left.saturating_sub(n),
+                }
             }
+            // Whoever sends without end is not what others wait for.
+            yield_now().await;
         }
         Ok::<(), std::io::Error>(())
     };

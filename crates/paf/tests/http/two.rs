@@ -1,12 +1,14 @@
 //! HTTP/2 as good clients use it: streams side by side, paces, an orderly end.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paf::http::Limits;
 use tokio::time::{Instant, sleep};
 
 use crate::frames::{
-    DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, NO_WINDOW, PING, RST_STREAM, WINDOW_UPDATE, field, head,
+    DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, NO_WINDOW, PING, RST_STREAM, WINDOW_UPDATE, field, frame,
+    head,
 };
 use crate::world::{Endings, World, settle};
 
@@ -56,6 +58,32 @@ async fn streams_do_not_wait_for_each_other() {
     assert_eq!(work.flags & END_STREAM, END_STREAM);
     assert!(start.elapsed() > 19 * SECOND);
     world.end().await;
+}
+
+/// Ninety requests that come in one piece do not keep another client waiting until all of them are answered.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_streams_lets_others_have_their_turn() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&asked);
+    let router = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        list.lock().unwrap().push(request.uri().path().to_owned());
+        async { "answer" }
+    });
+    let world = World::run(paf::http(router, Limits::default()).plain_with_http2());
+    let mut crowd = Frames::connect(&world, &[]).await;
+    let mut other = world.connect();
+    settle().await;
+    let flags = END_HEADERS | END_STREAM;
+    let ask = |n: u32| frame(HEADERS, flags, 2 * n + 1, &head("/crowd", false));
+    assert!(crowd.send_raw(&(0..90).flat_map(ask).collect::<Vec<_>>()).await);
+    other.send("GET /other HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(other.until("answer").await.starts_with("HTTP/1.1 200 "));
+    for n in 0..90 {
+        assert_eq!(crowd.until(DATA, 2 * n + 1).await.expect("an answer").data, b"answer");
+    }
+    let asked = asked.lock().unwrap();
+    let before = asked.iter().position(|path| path == "/other").unwrap();
+    assert!(asked.len() == 91 && before <= 40, "{before} requests of the crowd went first");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,9 +160,9 @@ async fn slow_bodies_are_told_from_those_that_share() {
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_come_whole_is_cut_off_in_its_time() {
     let head = head("/", false);
-    let headers = crate::frames::frame(HEADERS, END_HEADERS | END_STREAM, 5, &head);
-    let block = crate::frames::frame(HEADERS, END_STREAM, 5, &head);
-    let ping = crate::frames::frame(PING, 0, 0, &[0; 8]);
+    let headers = frame(HEADERS, END_HEADERS | END_STREAM, 5, &head);
+    let block = frame(HEADERS, END_STREAM, 5, &head);
+    let ping = frame(PING, 0, 0, &[0; 8]);
     for half in [&block[..], &headers[..12], &headers[..3], &ping[..16]] {
         for path in ["/", "/slow"] {
             let world = World::with_http2(Limits::default());
@@ -159,7 +187,7 @@ async fn a_head_that_does_not_come_whole_is_cut_off_in_its_time() {
 /// The first head's time runs from the connection's opening.
 #[tokio::test(start_paused = true)]
 async fn a_first_head_that_does_not_come_whole_is_cut_off_as_others_are() {
-    let block = crate::frames::frame(HEADERS, END_STREAM, 1, &head("/", false));
+    let block = frame(HEADERS, END_STREAM, 1, &head("/", false));
     for half in [&block[..], &block[..5]] {
         let world = World::with_http2(Limits::default());
         let start = Instant::now();
@@ -184,14 +212,14 @@ async fn frames_that_come_slowly_and_whole_are_let_be() {
     client.ask(1, "/", false).await;
     assert!(client.until(DATA, 1).await.is_some());
     // Each piece ends a frame and begins another.
-    let pings = crate::frames::frame(PING, 0, 0, &[0; 8]).repeat(7);
+    let pings = frame(PING, 0, 0, &[0; 8]).repeat(7);
     assert!(client.send_raw(&pings[..5]).await);
     for piece in pings[5..].chunks(17) {
         sleep(9 * SECOND).await;
         assert!(client.send_raw(piece).await);
     }
     client.ask(3, "/echo", true).await;
-    let data = crate::frames::frame(DATA, END_STREAM, 3, &[b'x'; 16_000]);
+    let data = frame(DATA, END_STREAM, 3, &[b'x'; 16_000]);
     for piece in data.chunks(1100) {
         assert!(client.send_raw(piece).await);
         sleep(SECOND).await;
@@ -200,7 +228,7 @@ async fn frames_that_come_slowly_and_whole_are_let_be() {
     assert_eq!(world.counters().slow, 0);
     // And half of one does not stay, though the handler has no need of it.
     client.ask(5, "/slow", true).await;
-    let data = crate::frames::frame(DATA, END_STREAM, 5, &[b'x'; 16_000]);
+    let data = frame(DATA, END_STREAM, 5, &[b'x'; 16_000]);
     assert!(client.send_raw(&data[..1000]).await);
     let start = Instant::now();
     assert!(client.farewell().await.is_some());

@@ -4,13 +4,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::authority::{Authority, NAME};
 use crate::server::{PATIENCE, Place, Server, fails};
 
 /// A server for the authority's name, with a port for plain HTTP. Its addresses are TLS, then plain.
 fn start(place: &Place, authority: &Arc<Authority>) -> Server {
+    start_with(place, authority, "admin@pasteur.test")
+}
+
+/// The same, with this contact.
+fn start_with(place: &Place, authority: &Arc<Authority>, contact: &str) -> Server {
     let root = place.write("root.pem", authority.root());
-    let options = ["--redirect-http", "127.0.0.1:0", "--acme", NAME, "--acme-contact", "admin@pasteur.test"];
+    let options = ["--redirect-http", "127.0.0.1:0", "--acme", NAME, "--acme-contact", contact];
     let mut command = place.command(&options);
     command.args(["--acme-directory", &authority.directory(), "--acme-root", &root]);
     let server = Server::listening(command, 2);
@@ -85,6 +92,28 @@ fn another_authority_is_asked_in_place_of_the_one_before() {
     thread::sleep(Duration::from_millis(500));
     assert_eq!(second.counts().1, 1);
     server.end();
+}
+
+/// At once, and not only with the next certificate; and once.
+#[test]
+fn a_contact_that_changes_is_told() {
+    let (place, authority) = (Place::new(), Authority::start());
+    let server = start_with(&place, &authority, "one@pasteur.test");
+    let shown = certified(&authority, &server, None);
+    server.end();
+    let server = start_with(&place, &authority, "two@pasteur.test");
+    let until = Instant::now() + PATIENCE;
+    while authority.contacts().len() < 2 {
+        assert!(Instant::now() < until, "nobody was told");
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.end();
+    place.write("store.redb.acme/certificate.pem", "damaged");
+    let server = start_with(&place, &authority, "two@pasteur.test");
+    certified(&authority, &server, Some(&shown));
+    server.end();
+    assert_eq!(authority.contacts(), [json!(["mailto:one@pasteur.test"]), json!(["mailto:two@pasteur.test"])]);
+    assert_eq!(authority.counts().0, 1);
 }
 
 #[test]

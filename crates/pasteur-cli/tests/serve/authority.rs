@@ -39,6 +39,8 @@ struct State {
     jwk: Option<Value>,
     orders: BTreeMap<u64, Order>,
     accounts: usize,
+    /// Where it may write to, as it was told each time.
+    contacts: Vec<Value>,
     /// Where the name leads: plain HTTP, TLS.
     target: Option<(String, String)>,
     /// What it offers.
@@ -136,6 +138,11 @@ impl Authority {
         self.state.lock().unwrap().jwk = None;
     }
 
+    /// Where it may write to, as it was told each time.
+    pub(crate) fn contacts(&self) -> Vec<Value> {
+        self.state.lock().unwrap().contacts.clone()
+    }
+
     /// Accounts, orders, and what was looked at.
     pub(crate) fn counts(&self) -> (usize, usize, Vec<&'static str>) {
         let state = self.state.lock().unwrap();
@@ -229,8 +236,14 @@ impl Authority {
         let steps: Vec<&str> = path.split('/').collect();
         match steps[..] {
             ["account"] => {
-                self.state.lock().unwrap().accounts += 1;
+                let mut state = self.state.lock().unwrap();
+                state.accounts += 1;
+                state.contacts.push(payload["contact"].clone());
                 (201, Some(self.url("account/1")), JSON, json!({"status": "valid"}).to_string())
+            }
+            ["account", "1"] => {
+                self.state.lock().unwrap().contacts.push(payload["contact"].clone());
+                (200, None, JSON, json!({"status": "valid"}).to_string())
             }
             ["order"] => {
                 assert_eq!(payload["identifiers"], json!([{"type": "dns", "value": NAME}]));

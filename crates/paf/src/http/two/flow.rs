@@ -1,19 +1,23 @@
 //! A flow of HTTP/2 frames that are counted as they pass. A flood of them ends it, with a word to the client; a frame that does not come
 //! whole has its time.
 
+use std::collections::VecDeque;
+use std::future::Future as _;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use device::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::frames::{Flood, GOAWAY, Meter, Own, PREFACE, Refusals, Scanner, Unfinished};
-use super::gather::Gathering;
+use super::frames::{Flood, GOAWAY, HEADERS, Meter, Own, PREFACE, Refusals, Scanner, Unfinished};
+use super::gather::{BEGINS, Gathering};
 use crate::Counters;
 use crate::counters::count;
 use crate::http::Shared;
@@ -23,6 +27,9 @@ use crate::wrapper::flush_and_shut_down;
 
 /// The error code ENHANCE_YOUR_CALM (RFC 9113 section 7).
 const CALM: u32 = 0xb;
+
+/// What came is parted at multiples of this, if it is.
+const LOOK: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Framed<F> {
@@ -36,6 +43,8 @@ pub(super) struct Framed<F> {
     outward: Scanner,
     /// Of how many whole frames the client is waited for to send more.
     waits: Option<u64>,
+    /// What came, and is for turns to come, a part each.
+    kept: VecDeque<Bytes>,
 }
 
 impl<F: AsyncWrite + Unpin> Framed<F> {
@@ -43,7 +52,7 @@ impl<F: AsyncWrite + Unpin> Framed<F> {
         let meter = Meter::new(&shared.limits.http2, Instant::now());
         let (inward, outward) = (Scanner::new(PREFACE.len()), Scanner::new(0));
         let refusals = Refusals::default();
-        Self { flow, peer, shared, state, meter, refusals, inward, outward, waits: None }
+        Self { flow, peer, shared, state, meter, refusals, inward, outward, waits: None, kept: VecDeque::new() }
     }
 
     /// Nothing more is there now: what has begun has its time, from the first wait for it.
@@ -141,6 +150,19 @@ fn time_for(unfinished: Unfinished, limits: &Limits) -> (Duration, Overdue) {
 impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.flow.has_enough() {
+            // It goes on as soon as the runtime has looked who else has something to do.
+            let _ = pin!(yield_now()).poll(cx);
+            return Poll::Pending;
+        }
+        if let Some(part) = this.kept.front_mut() {
+            buf.put_slice(&part.split_to(part.len().min(buf.remaining())));
+            if part.is_empty() {
+                this.kept.pop_front();
+                this.flow.begin(BEGINS);
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let Poll::Ready(read) = Pin::new(&mut this.flow).poll_read(cx, buf) else {
             this.wait();
@@ -151,12 +173,29 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         this.shared.counters.received.fetch_add(came.len() as u64, Relaxed);
         let mut flood = None;
         let mut now = None;
+        // Where the parts end that have as many requests as a turn may, and how many the next one has.
+        let (mut ends, mut requests) = (Vec::new(), 0);
         let Self { inward, meter, refusals, .. } = this;
-        inward.feed(came, |head| {
-            refusals.came(head);
-            let now = *now.get_or_insert_with(Instant::now);
-            flood = flood.or(meter.came(head, now).err());
-        });
+        for (i, piece) in came.chunks(LOOK).enumerate() {
+            inward.feed(piece, |head| {
+                requests += u32::from(head.kind == HEADERS);
+                refusals.came(head);
+                let now = *now.get_or_insert_with(Instant::now);
+                flood = flood.or(meter.came(head, now).err());
+            });
+            if requests >= BEGINS {
+                ends.push(i * LOOK + piece.len());
+                requests = 0;
+            }
+        }
+        if let Some(end) = ends.first() {
+            let mut rest = Bytes::copy_from_slice(&came[*end..]);
+            this.kept.extend(ends.windows(2).map(|ends| rest.split_to(ends[1] - ends[0])));
+            this.kept.extend(Some(rest).filter(|rest| !rest.is_empty()));
+            buf.set_filled(before + end);
+            requests = BEGINS;
+        }
+        this.flow.begin(requests);
         this.waited();
         match flood {
             Some(flood) => Poll::Ready(Err(this.end(cx, flood))),

@@ -67,6 +67,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let mut alarm = pin!(sleep_until(Instant::now() + limits.head_time));
     let mut going: Option<Instant> = None;
     poll_fn(|cx| {
+        valve.turn();
         state.task.register(cx.waker());
         let order = state.order();
         if order == Order::Cut {
