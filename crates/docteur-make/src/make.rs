@@ -117,8 +117,8 @@ fn build<S: Source<Error = std::io::Error>>(
     let total: u64 = survey.uniques.iter().map(|unique| unique.size).sum();
     progress(Stage::Arrange(total));
     let mut order = order(&mut survey, &all, options.arrange);
-    let reuse = old.map(|old| reuse::reuse(old, &survey)).transpose()?.unwrap_or_default();
-    order.retain(|unique| !reuse.places.contains_key(&(*unique as usize)));
+    let mut reuse = old.map(|old| reuse::reuse(old, &survey)).transpose()?.unwrap_or_default();
+    order.retain(|unique| reuse.place(*unique as usize).is_none());
     let has_base = old.map_or(total >= ENOUGH && options.base > 0, |old| old.superblock().base.len > 0);
     let mut packed = if has_base && options.arrange && options.classes != Classes::Never {
         pack(&survey.uniques, &order, &classes(segment))?
@@ -143,7 +143,7 @@ fn build<S: Source<Error = std::io::Error>>(
     let failed = |error| Error::Io(place.to_path_buf(), error);
     out.write_all(&[0; SUPERBLOCK]).map_err(failed)?;
     let (base_piece, base_bytes) = match old {
-        Some(old) => (old.superblock().base, reuse.base),
+        Some(old) => (old.superblock().base, std::mem::take(&mut reuse.base)),
         None if base.is_empty() => (index::nothing(), Vec::new()),
         // Its tables are large, and are given back before there are those of segments.
         None => Packer::new(options.level)?.alone(&base)?,
@@ -182,8 +182,8 @@ fn build<S: Source<Error = std::io::Error>>(
     drop(dictionary);
     let mut packer = Packer::new(options.level)?;
 
-    let place_of = |unique: usize| match (reuse.places.get(&unique), packed.places[unique]) {
-        (Some(content), _) => *content,
+    let place_of = |unique: usize| match (reuse.place(unique), packed.places[unique]) {
+        (Some(content), _) => content,
         (None, new) => Content { segment: new.segment + reuse.segments.len() as u32, ..new },
     };
     let (links, mut linked) = (links(&all), Links::default());

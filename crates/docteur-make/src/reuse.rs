@@ -1,6 +1,6 @@
 //! What an older image has already: its base, and the segments of which most is still wanted. These are taken over as they are.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use docteur::layout::{SUPERBLOCK, Stored};
@@ -8,7 +8,7 @@ use docteur::{Cache, Codec, Content, Defect, Image, Kind, Source, Walk};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::survey::Survey;
+use crate::survey::{Known, Survey};
 
 /// Segments are taken over if so many of eight bytes of them are wanted: the others stay in the image for nothing.
 const WANTED: u64 = 6;
@@ -20,8 +20,16 @@ pub(crate) struct Reuse {
     pub(crate) base: Vec<u8>,
     /// The segments, and where they begin in the older image.
     pub(crate) segments: Vec<(Stored, u64)>,
-    /// Where contents are in these segments, by the numbers of uniques.
-    pub(crate) places: HashMap<usize, Content>,
+    /// Where contents are in these segments, with the numbers of uniques, ascending.
+    places: Vec<(u32, Content)>,
+}
+
+impl Reuse {
+    /// Where the content with this number is, if it is taken over.
+    pub(crate) fn place(&self, unique: usize) -> Option<Content> {
+        let at = self.places.binary_search_by_key(&unique, |(unique, _)| *unique as usize).ok()?;
+        self.places.get(at).map(|(_, content)| *content)
+    }
 }
 
 /// Finds what an older image has of what was surveyed.
@@ -62,9 +70,10 @@ pub(crate) fn reuse<S: Source<Error = io::Error>>(old: &Image<S>, survey: &Surve
     }
     for (content, unique) in found {
         if let Some(Some(segment)) = numbers.get(content.segment as usize) {
-            reuse.places.insert(unique, Content { segment: *segment, ..content });
+            reuse.places.push((unique, Content { segment: *segment, ..content }));
         }
     }
+    reuse.places.sort_unstable_by_key(|(unique, _)| *unique);
     reuse.base = piece(old, &old.superblock().base, SUPERBLOCK as u64)?;
     Ok(reuse)
 }
@@ -91,7 +100,7 @@ fn found<S: Source<Error = io::Error>>(
     cache: &mut Cache,
     survey: &Survey,
     pieces: &[(Stored, u64)],
-) -> Result<Vec<(Content, usize)>, Error> {
+) -> Result<Vec<(Content, u32)>, Error> {
     let (uniques, segment) = (&survey.uniques, survey.segment);
     let full = u64::from(old.superblock().segment_max);
     let sizes: HashSet<u64> = uniques.iter().map(|unique| unique.size).collect();
@@ -109,11 +118,12 @@ fn found<S: Source<Error = io::Error>>(
             }
         }
     }
-    let digest = |pieces: &[[u8; 32]]| <[u8; 32]>::from(Sha256::digest(pieces.as_flattened()));
-    let mut wanted = HashMap::with_capacity(uniques.len());
-    for (n, unique) in uniques.iter().enumerate() {
-        wanted.insert((unique.size, digest(&survey.pieces_of(unique)?)), n);
+    let mut known = Known::new(uniques.len());
+    for (n, unique) in (0_u32..).zip(uniques) {
+        // None is the same as another.
+        known.number(&survey.pieces_of(unique)?, n, |_| Ok(false))?;
     }
+    let mut taken = vec![false; uniques.len()];
     let (mut found, mut buffer, mut end) = (Vec::new(), Vec::new(), 0);
     for (number, offset, size) in contents {
         let begin = u64::from(number) * full + u64::from(offset);
@@ -129,7 +139,11 @@ fn found<S: Source<Error = io::Error>>(
             pieces.push(<[u8; 32]>::from(Sha256::digest(&buffer)));
             done += buffer.len() as u64;
         }
-        if let Some(unique) = wanted.remove(&(size, digest(&pieces))) {
+        let unique = known.find(&pieces, |unique| {
+            let unique = &uniques[unique as usize];
+            Ok(unique.size == size && survey.pieces_of(unique)? == pieces)
+        })?;
+        if let Some(unique) = unique.filter(|unique| !std::mem::replace(&mut taken[*unique as usize], true)) {
             found.push((content, unique));
         }
     }

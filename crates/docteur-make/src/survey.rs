@@ -128,40 +128,66 @@ pub(crate) fn survey(
     Ok(survey)
 }
 
-/// Which hashes are known already: eight bytes for each of the most that there may be, and a third more.
-struct Known {
+/// Which contents are known, by the hashes of their pieces: eight bytes for each of the most that there may be, and a third more.
+pub(crate) struct Known {
     /// Numbers of uniques with some bits of their hashes, each in the first free slot from the one that other bits name.
     slots: Vec<(u32, u32)>,
 }
 
 impl Known {
-    fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { slots: vec![(FREE, 0); (most + most / 3 + 1).next_power_of_two()] }
     }
 
     /// The number of what has these hashes; `next`, and it has it from now on, if `is_same` finds no other number to be that.
-    fn number(
+    pub(crate) fn number(
         &mut self,
         pieces: &[Hash],
         next: u32,
         is_same: impl Fn(u32) -> Result<bool, Error>,
     ) -> Result<u32, Error> {
-        let first = |hash: &Hash| hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let hash = pieces.iter().fold(0_u64, |sum, hash| sum.rotate_left(1).wrapping_add(first(hash)));
-        let (bits, mut at) = ((hash >> 32) as u32, hash as usize);
+        let (slot, known) = self.slot(pieces, is_same)?;
+        Ok(known.unwrap_or_else(|| {
+            self.slots[slot] = (next, bits(pieces).0);
+            next
+        }))
+    }
+
+    /// The number of what has these hashes, if `is_same` finds one to be that.
+    pub(crate) fn find(
+        &self,
+        pieces: &[Hash],
+        is_same: impl Fn(u32) -> Result<bool, Error>,
+    ) -> Result<Option<u32>, Error> {
+        Ok(self.slot(pieces, is_same)?.1)
+    }
+
+    fn slot(
+        &self,
+        pieces: &[Hash],
+        is_same: impl Fn(u32) -> Result<bool, Error>,
+    ) -> Result<(usize, Option<u32>), Error> {
+        let (bits, mut at) = bits(pieces);
         loop {
+            // A slot is always free: there are more of them than contents.
             at &= self.slots.len() - 1;
-            let slot = &mut self.slots[at];
+            let slot = self.slots[at];
             if slot.0 == FREE {
-                *slot = (next, bits);
-                return Ok(next);
+                return Ok((at, None));
             }
             if slot.1 == bits && is_same(slot.0)? {
-                return Ok(slot.0);
+                return Ok((at, Some(slot.0)));
             }
             at += 1;
         }
     }
+}
+
+/// Bits that tell contents apart in a slot, and the slot to look into first.
+fn bits(pieces: &[Hash]) -> (u32, usize) {
+    let first = |hash: &Hash| hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let hash = pieces.iter().fold(0_u64, |sum, hash| sum.rotate_left(1).wrapping_add(first(hash)));
+    ((hash >> 32) as u32, hash as usize)
 }
 
 /// Stands where nothing is known.
