@@ -46,14 +46,15 @@ enum By {
 
 /// What docs/serve.md says, in KiB, of a connection that waits,
 const WAITS: f64 = 48.0;
-/// of one with an upload that stalls,
-const UPLOADS: f64 = 0.3 * 1024.0;
+/// of one with an upload or a download that stalls,
+const STALLS: f64 = 0.3 * 1024.0;
 /// and of one of HTTP/2 that has all it may.
 const STREAMS: f64 = 9.0 * 1024.0;
 
-const ATTACKS: [Attack; 14] = [
+const ATTACKS: [Attack; 15] = [
     Attack { name: "slow heads", holds: 2000, each: WAITS, by: By::Any, run: one::slow_heads },
-    Attack { name: "slow bodies", holds: 400, each: UPLOADS, by: By::Any, run: one::slow_bodies },
+    Attack { name: "slow bodies", holds: 400, each: STALLS, by: By::Any, run: one::slow_bodies },
+    Attack { name: "answers not taken", holds: 400, each: STALLS, by: By::Any, run: one::answers_not_taken },
     Attack { name: "half-open connections", holds: 10_000, each: WAITS, by: By::Any, run: one::half_open },
     Attack { name: "smuggling shapes", holds: 0, each: 0.0, by: By::Any, run: one::smuggling },
     Attack { name: "heads of 1 MiB", holds: 0, each: 0.0, by: By::Any, run: one::large_heads },

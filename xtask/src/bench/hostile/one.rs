@@ -74,6 +74,34 @@ pub(super) fn slow_bodies(target: &Target, signals: &Signals, count: usize) {
     hold(signals, count, || saying(target, &first));
 }
 
+/// Downloads of which nothing is taken once the systems' buffers are full: the largest file of the site, time and again.
+#[expect(clippy::expect_used, reason = "an attack that does nothing must not pass for one")]
+pub(super) fn answers_not_taken(target: &Target, signals: &Signals, count: usize) {
+    let path = largest(target).expect("a site with a page that has a module");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(20);
+    hold(signals, count, || saying(target, request.as_bytes()));
+}
+
+/// Where the site's page has its module, which is named in its script.
+fn largest(target: &Target) -> Option<String> {
+    let named = |text: &str, end: &str| {
+        let whole = text.find(end)? + end.len();
+        let name = text[..whole].rfind(|c: char| !(c.is_ascii_alphanumeric() || b"-./".contains(&(c as u8))))? + 1;
+        Some(format!("/assets/{}", text[name..whole].rsplit('/').next()?))
+    };
+    let script = named(&page(target, "/")?, ".js")?;
+    named(&page(target, &script)?, ".wasm")
+}
+
+fn page(target: &Target, path: &str) -> Option<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let mut wire = saying(target, request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    // TLS may end without a word.
+    let _ = wire.read_to_end(&mut answer);
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
 /// Connections that say nothing, or where TLS is spoken, the beginning of a handshake.
 pub(super) fn half_open(target: &Target, signals: &Signals, count: usize) {
     let open = || {
