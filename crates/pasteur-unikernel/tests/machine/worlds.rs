@@ -137,7 +137,7 @@ fn needs_qemu_a_damaged_store_is_told() {
 #[test]
 fn needs_qemu_a_site_that_is_none_or_too_large_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup { memory: "32M", ..Setup::new(&blank(folder.path(), "store", 8 << 20)) };
+    let setup = Setup { memory: "24M", ..Setup::new(&blank(folder.path(), "store", 8 << 20)) };
     let site = folder.path().join("site");
     let fails = |bytes: &[u8], len: usize| {
         fs::write(&site, bytes).unwrap();
@@ -151,7 +151,7 @@ fn needs_qemu_a_site_that_is_none_or_too_large_is_told() {
         "{status}: {said}"
     );
     let mut seed = 7;
-    let noise = std::iter::repeat_with(|| split_mix(&mut seed).to_le_bytes()).take((20 << 20) / 8).flatten().collect();
+    let noise = std::iter::repeat_with(|| split_mix(&mut seed).to_le_bytes()).take((2 << 20) / 8).flatten().collect();
     let mut image = docteur_make::Writer::new();
     image.add("/noise", "application/octet-stream", noise).unwrap();
     let image = image.finish().unwrap();
