@@ -164,7 +164,7 @@ impl Browser {
         let answer = self.driver.cdp("Accessibility.queryAXTree", query).await?;
         let mut found = Vec::new();
         for node in answer["nodes"].as_array().into_iter().flatten() {
-            let its_name = node["name"]["value"].as_str().unwrap_or_default();
+            let its_name = node["name"]["value"].as_str().unwrap_or_default().trim();
             if node["ignored"] == false && name.is_none_or(|wanted| wanted == its_name) {
                 found.push(self.control(&node["backendDOMNodeId"], role, its_name).await?);
             }

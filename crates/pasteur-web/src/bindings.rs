@@ -29,6 +29,4 @@ extern "C" {
     pub(crate) static LOCKS: Option<Locks>;
     #[wasm_bindgen(method)]
     pub(crate) fn request(this: &Locks, name: &str, held: &Function) -> Promise;
-    #[wasm_bindgen(method, js_name = request)]
-    pub(crate) fn request_with(this: &Locks, name: &str, options: &Object, held: &Function) -> Promise;
 }

@@ -2,7 +2,7 @@
 //! system, so that a tab's memory does not grow with them.
 //!
 //! Each visit has a folder of its own and holds a lock of its name. A folder whose lock nobody holds was left behind by
-//! a visit that ended, and is removed by the next. It is not removed by the page that is left: what its user saves last may still be on
+//! a visit that ended, and is removed by the next; one that is held, once it is no more. It is not removed by the page that is left: what its user saves last may still be on
 //! its way from there, and can be the only copy.
 
 use alloc::format;
@@ -11,7 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -26,6 +26,8 @@ use crate::{dom, random};
 
 /// Milliseconds after which what earlier visits left behind is removed.
 const CLEANED_AFTER: u32 = 2000;
+/// How often that is tried of a page that has gone, each time after as long.
+const REMOVALS: u32 = 30;
 
 const PREFIX: &str = "pasteur-visit-";
 /// From this many bytes on a file goes to disk.
@@ -214,28 +216,35 @@ async fn clean() {
         let Ok(next) = JsFuture::from(promise).await else { return };
         let Some(name) = Reflect::get(&next, &"value".into()).ok().and_then(|n| n.as_string()) else { return };
         if name.starts_with(PREFIX) {
-            remove_unless_held(&root, name);
+            remove_when_left(&root, &name);
         }
     }
 }
 
-fn remove_unless_held(root: &FileSystemDirectoryHandle, name: String) {
-    let options = Object::new();
-    let _ = Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE);
-    let root = root.clone();
-    let folder = name.clone();
-    let remove = Closure::once_into_js(move |lock: JsValue| -> JsValue {
-        if lock.is_null() {
-            return JsValue::UNDEFINED;
-        }
-        let options = FileSystemRemoveOptions::new();
-        options.set_recursive(true);
-        root.remove_entry_with_options(&folder, &options).into()
+/// Removes a visit's folder as soon as its page is gone. A browser may take a while to let go of a page and of its files; and another
+/// tab may be at it still.
+fn remove_when_left(root: &FileSystemDirectoryHandle, name: &str) {
+    let (root, folder) = (root.clone(), name.to_owned());
+    let remove = Closure::once_into_js(move |_: JsValue| -> JsValue {
+        let removed = async move {
+            let options = FileSystemRemoveOptions::new();
+            options.set_recursive(true);
+            for _ in 0..REMOVALS {
+                dom::sleep(CLEANED_AFTER).await;
+                let removed = JsFuture::from(root.remove_entry_with_options(&folder, &options)).await;
+                let name = removed.err().and_then(|error| Reflect::get(&error, &"name".into()).ok());
+                if name.is_none_or(|name| name == "NotFoundError") {
+                    break;
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        };
+        wasm_bindgen_futures::future_to_promise(removed).into()
     });
     LOCKS.with(|locks| {
         if let Some(locks) = locks {
-            let removed = locks.request_with(&name, &options, remove.unchecked_ref());
-            // A folder in use elsewhere stays until another visit.
+            let removed = locks.request(name, remove.unchecked_ref());
+            // What cannot be removed now stays until another visit.
             wasm_bindgen_futures::spawn_local(async move {
                 let _ = JsFuture::from(removed).await;
             });
