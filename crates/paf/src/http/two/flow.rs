@@ -166,6 +166,8 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         let before = buf.filled().len();
         let Poll::Ready(read) = Pin::new(&mut this.flow).poll_read(cx, buf) else {
             this.wait();
+            // Who waits for answers before asking for more is no crowd.
+            this.flow.has_all();
             return Poll::Pending;
         };
         read?;

@@ -78,6 +78,11 @@ impl<F: AsyncWrite + Unpin> Gathering<F> {
         self.valve.0.begun.fetch_add(requests, Relaxed);
     }
 
+    /// All that came was taken.
+    pub(super) fn has_all(&self) {
+        self.valve.turn();
+    }
+
     /// Whether as many requests have come in this turn as may.
     pub(super) fn has_enough(&self) -> bool {
         self.valve.0.begun.load(Relaxed) >= BEGINS
