@@ -207,6 +207,17 @@ fn damage_names_its_image() {
     }
 }
 
+/// They are not clap's own, which cannot tell what was given from what was not.
+#[test]
+fn the_help_tells_the_defaults_of_what_is_fetched() {
+    let (_, said, _) = run(Path::new("."), &["make", "--help"]);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let taken = docteur_make::GitOptions::default();
+    for default in [taken.fetched, taken.time.as_secs()] {
+        assert!(said.contains(&format!("[default: {default}]")), "{default}: {said}");
+    }
+}
+
 #[test]
 fn options_of_git_are_refused_where_they_say_nothing() {
     let place = tempfile::tempdir().unwrap();

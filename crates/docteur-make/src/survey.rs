@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher as _, RandomState};
 
 use sha2::{Digest, Sha256};
 
@@ -132,11 +133,13 @@ pub(crate) fn survey(
 pub(crate) struct Known {
     /// Numbers of uniques with some bits of their hashes, each in the first free slot from the one that other bits name.
     slots: Vec<(u32, u32)>,
+    /// What the bits depend on: who makes files cannot have them meet in a few slots.
+    keys: RandomState,
 }
 
 impl Known {
     pub(crate) fn new(most: usize) -> Self {
-        Self { slots: vec![(FREE, 0); (most + most / 3 + 1).next_power_of_two()] }
+        Self { slots: vec![(FREE, 0); (most + most / 3 + 1).next_power_of_two()], keys: RandomState::new() }
     }
 
     /// The number of what has these hashes; `next`, and it has it from now on, if `is_same` finds no other number to be that.
@@ -148,7 +151,7 @@ impl Known {
     ) -> Result<u32, Error> {
         let (slot, known) = self.slot(pieces, is_same)?;
         Ok(known.unwrap_or_else(|| {
-            self.slots[slot] = (next, bits(pieces).0);
+            self.slots[slot] = (next, self.bits(pieces).0);
             next
         }))
     }
@@ -167,7 +170,7 @@ impl Known {
         pieces: &[Hash],
         is_same: impl Fn(u32) -> Result<bool, Error>,
     ) -> Result<(usize, Option<u32>), Error> {
-        let (bits, mut at) = bits(pieces);
+        let (bits, mut at) = self.bits(pieces);
         loop {
             // A slot is always free: there are more of them than contents.
             at &= self.slots.len() - 1;
@@ -181,13 +184,12 @@ impl Known {
             at += 1;
         }
     }
-}
 
-/// Bits that tell contents apart in a slot, and the slot to look into first.
-fn bits(pieces: &[Hash]) -> (u32, usize) {
-    let first = |hash: &Hash| hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let hash = pieces.iter().fold(0_u64, |sum, hash| sum.rotate_left(1).wrapping_add(first(hash)));
-    ((hash >> 32) as u32, hash as usize)
+    /// Bits that tell contents apart in a slot, and the slot to look into first.
+    fn bits(&self, pieces: &[Hash]) -> (u32, usize) {
+        let hash = self.keys.hash_one(pieces);
+        ((hash >> 32) as u32, hash as usize)
+    }
 }
 
 /// Stands where nothing is known.

@@ -65,8 +65,7 @@ impl fmt::Display for Clash {
 }
 
 #[cfg(test)]
-// One range is what is meant: a part of memory.
-#[allow(clippy::single_range_in_vec_init)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is what is meant: a part of memory")]
 mod tests {
     use super::*;
 

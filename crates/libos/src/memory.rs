@@ -25,8 +25,7 @@ fn pages(range: Range<usize>) -> Option<Range<usize>> {
 }
 
 #[cfg(test)]
-// One range is what is meant: a part of memory.
-#[allow(clippy::single_range_in_vec_init)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is what is meant: a part of memory")]
 mod tests {
     extern crate std;
     use std::vec::Vec;

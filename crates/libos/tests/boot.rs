@@ -1,7 +1,7 @@
 //! The examples, built for the target and booted in QEMU: on each machine, and each way to end.
 
 #![cfg(not(target_os = "hermit"))]
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

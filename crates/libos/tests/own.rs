@@ -1,7 +1,7 @@
 //! The program of one's own that the documentation has: it is the example, and it is built and runs as is written there.
 
 #![cfg(not(target_os = "hermit"))]
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -39,6 +39,9 @@ const UNKNOWN: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 const AGAIN: [Duration; 4] =
     [Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(3600), Duration::from_secs(6 * 3600)];
 
+/// How long an authority may take over all that is asked for one certificate: longer than all that is waited for in an order.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
 /// Keeps an account and a certificate from one start to the next. What is kept holds private keys.
 pub trait Keep: Send + Sync + 'static {
     /// What is kept under this name, if anything is.
@@ -83,6 +86,11 @@ pub enum Event<'e> {
         /// How long until it is tried again.
         again_in: Duration,
     },
+    /// The authority could not be told that it may write elsewhere from now on.
+    ContactUntold {
+        /// Why.
+        error: &'e AcmeError,
+    },
     /// The account or the certificate cannot be written: it is used, and lost where the program ends before it can be.
     Unwritten {
         /// Why.
@@ -99,6 +107,9 @@ pub enum AcmeError {
     /// The authority cannot be reached, or refused.
     #[error("the authority: {0}")]
     Authority(#[from] instant_acme::Error),
+    /// The authority took longer than a quarter of an hour over all that it was asked.
+    #[error("the authority does not answer")]
+    Late,
     /// The authority could not verify a name.
     #[error("the authority did not find {name} proven{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
     NotProven {
@@ -178,16 +189,13 @@ impl<K: Keep> Certifier<K> {
         tell: impl Fn(Event<'_>) + Send + Sync,
     ) {
         let (mut failed, mut unwritten) = (0, 0);
-        if !self.due.is_zero() && !self.is_contact_told() {
-            // What cannot be told now is told with the next certificate.
-            let _ = self.tell_contact(&http).await;
-        }
+        self.tell_contact(&http, &tell).await;
         let mut due = self.after(self.due);
         let mut write = None;
         loop {
             self.sleep(write.map_or(due, |write: Timestamp| write.min(due))).await;
             if self.clock.now() >= due {
-                due = match self.obtain(&http).await {
+                due = match in_time(self.obtain(&http)).await {
                     Ok(due_in) => {
                         // One that is due at once, as where a clock is wrong, is not asked for without a pause.
                         let renewed_in = if due_in.is_zero() { again(&mut failed) } else { due_in };
@@ -198,11 +206,14 @@ impl<K: Keep> Certifier<K> {
                         self.after(renewed_in)
                     }
                     Err(error) => {
+                        // One that was late may have left some.
+                        self.challenges.clear();
                         let again_in = again(&mut failed);
                         tell(Event::Failed { error: &error, again_in });
                         self.after(again_in)
                     }
                 };
+                self.tell_contact(&http, &tell).await;
             }
             if self.kept.is_written() {
                 (unwritten, write) = (0, None);
@@ -225,15 +236,11 @@ impl<K: Keep> Certifier<K> {
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
     ) -> Result<Duration, AcmeError> {
         let known = match self.account(http).await? {
-            Some(account) => match self.update(&account).await {
-                Ok(()) => Some(self.certify(&account).await),
-                Err(error) => Some(Err(error)),
+            Some(account) => match self.certify(&account).await {
+                Err(error) if is_unknown(&error) => None,
+                result => Some(result?),
             },
             None => None,
-        };
-        let known = match known {
-            Some(Err(error)) if is_unknown(&error) => None,
-            known => known.transpose()?,
         };
         let pem = match known {
             Some(pem) => pem,
@@ -316,25 +323,29 @@ impl<K: Keep> Certifier<K> {
         Ok(())
     }
 
-    /// Tells the authority of the account that is kept, if there is one.
+    /// Tells the authority where it may write to (RFC 8555 section 7.3.2), if that has changed since it was told and there is an account. A
+    /// certificate does not wait for that, or depend on it: it is tried again after the next one.
     async fn tell_contact(
         &mut self,
         http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
-    ) -> Result<(), AcmeError> {
-        match self.account(http).await? {
-            Some(account) => self.update(&account).await,
-            None => Ok(()),
+        tell: &(impl Fn(Event<'_>) + Sync),
+    ) {
+        if self.is_contact_told() {
+            return;
+        }
+        if let Err(error) = in_time(self.update(http)).await {
+            tell(Event::ContactUntold { error: &error });
         }
     }
 
-    /// Tells an account's authority where it may write to (RFC 8555 section 7.3.2), if that has changed.
-    async fn update(&mut self, account: &Account) -> Result<(), AcmeError> {
-        if !self.is_contact_told() {
-            let contact: Vec<&str> = self.acme.contact.iter().map(String::as_str).collect();
-            account.update_contacts(&contact).await?;
-            self.contact_is_told()?;
-        }
-        Ok(())
+    async fn update(
+        &mut self,
+        http: &(impl Fn() -> Result<AccountBuilder, instant_acme::Error> + Sync),
+    ) -> Result<(), AcmeError> {
+        let Some(account) = self.account(http).await? else { return Ok(()) };
+        let contact: Vec<&str> = self.acme.contact.iter().map(String::as_str).collect();
+        account.update_contacts(&contact).await?;
+        self.contact_is_told()
     }
 
     fn serve(&self, certificate: Certificate) -> Result<Duration, AcmeError> {
@@ -360,9 +371,87 @@ impl<K: Keep> Certifier<K> {
     }
 }
 
+/// Does what an authority has its part in, which may never answer.
+async fn in_time<T>(work: impl Future<Output = Result<T, AcmeError>>) -> Result<T, AcmeError> {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(AcmeError::Late))
+}
+
 /// How long to wait after one more failure in a row.
 fn again(failures: &mut usize) -> Duration {
     let wait = AGAIN[(*failures).min(AGAIN.len() - 1)];
     *failures += 1;
     wait
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+
+    use super::*;
+
+    /// An authority that takes every request and answers none.
+    struct Mute;
+
+    impl HttpClient for Mute {
+        fn request(
+            &self,
+            _: http::Request<BodyWrapper<Bytes>>,
+        ) -> std::pin::Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    struct Nothing;
+
+    impl Keep for Nothing {
+        fn load(&self, _: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+            Ok(None)
+        }
+
+        fn save(&self, _: &str, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Ticking(tokio::time::Instant);
+
+    impl Clock for Ticking {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.elapsed().as_secs())
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_authority_that_never_answers_is_asked_again() {
+        let own = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let (chain, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+        let identity = crate::tls::Identity::from_pem(&provider, chain.as_bytes(), key.as_bytes()).unwrap();
+        let tls = Tls::new(provider, vec![identity]).unwrap().with_challenges(Challenges::default());
+        let acme = Acme {
+            directory: "https://authority.test/".to_owned(),
+            domains: vec!["a.test".to_owned()],
+            contact: Vec::new(),
+            by_http: false,
+        };
+        let start = tokio::time::Instant::now();
+        let certifier = Certifier::new(acme, tls, Nothing, Arc::new(Ticking(start)));
+        let told = Mutex::new(Vec::new());
+        let tell = |event: Event<'_>| match event {
+            Event::Failed { error: AcmeError::Late, again_in } => {
+                told.lock().unwrap().push((start.elapsed().as_secs() / 60, again_in))
+            }
+            other => panic!("{other:?}"),
+        };
+        let run = certifier.run(|| Ok(Account::builder_with_http(Box::new(Mute))), tell);
+        let _ = tokio::time::timeout(Duration::from_secs(35 * 60), run).await;
+        assert_eq!(told.lock().unwrap()[..], [(15, AGAIN[0]), (31, AGAIN[1])]);
+    }
 }

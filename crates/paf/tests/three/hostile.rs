@@ -83,6 +83,17 @@ async fn still_serves(world: &World) {
     assert_eq!(ask(&mut client, "/").await.unwrap().body, b"hello");
 }
 
+/// What docs/serve.md says of it: the protocol's library does not refuse it.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_said_twice_is_the_last() {
+    let world = World::new(Limits::default());
+    let (quic, _client) = world.client().await;
+    let (mut send, mut recv) = send(&quic, &frame(1, &head("GET", "/nowhere", &[(":path", "/")]))).await;
+    send.finish().unwrap();
+    let answer = recv.read_to_end(1 << 16).await.unwrap();
+    assert!(answer.ends_with(b"hello"), "{answer:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_too_large_is_refused_and_one_that_is_huge_is_not_read() {
     let world = World::new(Limits::default());

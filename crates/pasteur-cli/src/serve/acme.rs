@@ -84,6 +84,9 @@ impl Certified {
                     duration::show(again_in.as_secs())
                 );
             }
+            Event::ContactUntold { error } => {
+                eprintln!("pasteur: the authority was not told of --acme-contact: {}", whole(error));
+            }
             Event::Unwritten { error, again_in } => {
                 eprintln!("pasteur: {error}; tried again in {}", duration::show(again_in.as_secs()));
             }

@@ -145,8 +145,8 @@ fn admit<H: Handler>(service: &Http3<H>, door: &Arc<Door>, incoming: Incoming) {
             };
             tokio::spawn(run(incoming, proof, caller, seat));
         }
-        Err(_) => {
-            shared.refuse(peer, Refusal::Full);
+        Err(why) => {
+            shared.refuse(peer, why);
             incoming.refuse();
         }
     }
@@ -171,7 +171,7 @@ async fn run<H: Handler>(incoming: Incoming, proof: Option<Unproven>, mut caller
     };
     count(&shared.counters.handshakes);
     if proof.is_some() && !seat.count_for(limited_client(&shared.limits.exempt, peer)) {
-        shared.refuse(peer, Refusal::Full);
+        shared.refuse(peer, Refusal::FullForClient);
         return quic.close(code(Code::H3_EXCESSIVE_LOAD), b"too many connections");
     }
     drop(proof);

@@ -17,7 +17,8 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::frames::{Flood, GOAWAY, HEADERS, Meter, Own, PREFACE, Refusals, Scanner, Unfinished};
-use super::gather::{BEGINS, Gathering};
+use super::gather::Gathering;
+use super::turn::{MOST, Turn};
 use crate::Counters;
 use crate::counters::count;
 use crate::http::Shared;
@@ -34,6 +35,7 @@ const LOOK: usize = 256;
 #[derive(Debug)]
 pub(super) struct Framed<F> {
     flow: Gathering<F>,
+    turn: Turn,
     peer: Peer,
     shared: Arc<Shared>,
     state: Arc<State>,
@@ -48,11 +50,11 @@ pub(super) struct Framed<F> {
 }
 
 impl<F: AsyncWrite + Unpin> Framed<F> {
-    pub(super) fn new(flow: Gathering<F>, peer: Peer, shared: Arc<Shared>, state: Arc<State>) -> Self {
+    pub(super) fn new(flow: Gathering<F>, turn: Turn, peer: Peer, shared: Arc<Shared>, state: Arc<State>) -> Self {
         let meter = Meter::new(&shared.limits.http2, Instant::now());
         let (inward, outward) = (Scanner::new(PREFACE.len()), Scanner::new(0));
         let refusals = Refusals::default();
-        Self { flow, peer, shared, state, meter, refusals, inward, outward, waits: None, kept: VecDeque::new() }
+        Self { flow, turn, peer, shared, state, meter, refusals, inward, outward, waits: None, kept: VecDeque::new() }
     }
 
     /// Nothing more is there now: what has begun has its time, from the first wait for it.
@@ -150,7 +152,7 @@ fn time_for(unfinished: Unfinished, limits: &Limits) -> (Duration, Overdue) {
 impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.flow.has_enough() {
+        if this.turn.is_over() {
             // It goes on as soon as the runtime has looked who else has something to do.
             let _ = pin!(yield_now()).poll(cx);
             return Poll::Pending;
@@ -159,7 +161,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
             buf.put_slice(&part.split_to(part.len().min(buf.remaining())));
             if part.is_empty() {
                 this.kept.pop_front();
-                this.flow.begin(BEGINS);
+                this.turn.begin(MOST);
             }
             return Poll::Ready(Ok(()));
         }
@@ -167,7 +169,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
         let Poll::Ready(read) = Pin::new(&mut this.flow).poll_read(cx, buf) else {
             this.wait();
             // Who waits for answers before asking for more is no crowd.
-            this.flow.has_all();
+            this.turn.again();
             return Poll::Pending;
         };
         read?;
@@ -185,7 +187,7 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
                 let now = *now.get_or_insert_with(Instant::now);
                 flood = flood.or(meter.came(head, now).err());
             });
-            if requests >= BEGINS {
+            if requests >= MOST {
                 ends.push(i * LOOK + piece.len());
                 requests = 0;
             }
@@ -195,9 +197,9 @@ impl<F: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<F> {
             this.kept.extend(ends.windows(2).map(|ends| rest.split_to(ends[1] - ends[0])));
             this.kept.extend(Some(rest).filter(|rest| !rest.is_empty()));
             buf.set_filled(before + end);
-            requests = BEGINS;
+            requests = MOST;
         }
-        this.flow.begin(requests);
+        this.turn.begin(requests);
         this.waited();
         match flood {
             Some(flood) => Poll::Ready(Err(this.end(cx, flood))),

@@ -6,15 +6,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are gathered at most: as much as TLS takes at once.
 const MOST: usize = 64 * 1024;
-/// Requests that a connection begins in one turn. One that has more goes on once others had theirs.
-pub(super) const BEGINS: u32 = 16;
 /// Room that is kept for more, once all is written.
 const LITTLE: usize = 1024;
 
@@ -27,8 +25,6 @@ struct Inner {
     is_open: AtomicBool,
     /// Whether something was written that no flush has carried out: gathered here, or kept by the flow, as TLS does.
     is_holding: AtomicBool,
-    /// Requests that came in this turn.
-    begun: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -42,16 +38,7 @@ pub(super) struct Gathering<F> {
 
 impl Valve {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Inner {
-            is_open: AtomicBool::new(true),
-            is_holding: AtomicBool::new(false),
-            begun: AtomicU32::new(0),
-        }))
-    }
-
-    /// The connection has its turn.
-    pub(super) fn turn(&self) {
-        self.0.begun.store(0, Relaxed);
+        Self(Arc::new(Inner { is_open: AtomicBool::new(true), is_holding: AtomicBool::new(false) }))
     }
 
     /// Lets the next flush through.
@@ -71,21 +58,6 @@ impl Valve {
 impl<F: AsyncWrite + Unpin> Gathering<F> {
     pub(super) fn new(flow: F, valve: Valve) -> Self {
         Self { flow, held: Vec::new(), written: 0, valve }
-    }
-
-    /// As many requests came.
-    pub(super) fn begin(&self, requests: u32) {
-        self.valve.0.begun.fetch_add(requests, Relaxed);
-    }
-
-    /// All that came was taken.
-    pub(super) fn has_all(&self) {
-        self.valve.turn();
-    }
-
-    /// Whether as many requests have come in this turn as may.
-    pub(super) fn has_enough(&self) -> bool {
-        self.valve.0.begun.load(Relaxed) >= BEGINS
     }
 
     /// Takes as much as there is room for.

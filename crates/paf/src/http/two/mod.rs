@@ -4,6 +4,7 @@ mod executor;
 mod flow;
 mod frames;
 mod gather;
+mod turn;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -32,6 +33,7 @@ use executor::{Executor, Streams};
 use flow::Framed;
 pub(super) use frames::PREFACE;
 use gather::{Gathering, Valve};
+use turn::Turn;
 
 /// How long a client that was told to go may take to acknowledge it, once nothing of it is open.
 const GOING: Duration = Duration::from_secs(4);
@@ -46,8 +48,9 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let limits = &shared.limits;
     let peer = caller.peer;
     count(&shared.counters.http2);
-    let valve = Valve::new();
-    let flow = Framed::new(Gathering::new(flow, valve.clone()), peer, Arc::clone(shared), Arc::clone(state));
+    let (valve, turn) = (Valve::new(), Turn::default());
+    let flow = Gathering::new(flow, valve.clone());
+    let flow = Framed::new(flow, turn.clone(), peer, Arc::clone(shared), Arc::clone(state));
     let executor = Executor::default();
     let mut streams = Streams::new(executor.clone());
     let service = Dispatch { caller, state: Arc::clone(state), executor: executor.clone() };
@@ -67,7 +70,7 @@ pub(super) async fn run<F: Flow, H: Handler>(flow: F, caller: Caller<H>, seat: &
     let mut alarm = pin!(sleep_until(Instant::now() + limits.head_time));
     let mut going: Option<Instant> = None;
     poll_fn(|cx| {
-        valve.turn();
+        turn.again();
         state.task.register(cx.waker());
         let order = state.order();
         if order == Order::Cut {
