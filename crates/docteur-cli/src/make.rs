@@ -77,7 +77,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Named {
-    /// Segments of up to 512 KiB, a base of 2 MiB
+    /// Segments of up to 512 KiB, a base of 1 MiB
     FastRead,
     /// Segments of up to 2 MiB, a base of 8 MiB
     Default,

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// Segments of up to 512 KiB and a base of 2 MiB: quick to read with little memory, and larger.
+    /// Segments of up to 512 KiB and a base of 1 MiB: quick to read with little memory, and larger.
     FastRead,
     /// Segments of up to 2 MiB and a base of 8 MiB.
     #[default]
@@ -74,7 +74,7 @@ impl Options {
     #[must_use]
     pub fn profile(profile: Profile) -> Self {
         let (segment, base, classes) = match profile {
-            Profile::FastRead => (512 << 10, 2 << 20, Classes::Always),
+            Profile::FastRead => (512 << 10, 1 << 20, Classes::Always),
             Profile::Default => (2 << 20, 8 << 20, Classes::Covered),
             Profile::Max => (8 << 20, 8 << 20, Classes::Never),
         };

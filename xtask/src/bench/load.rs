@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Resource, geteuid, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::shell;
 
@@ -59,6 +59,21 @@ fn milliseconds(time: &str) -> Option<f64> {
     })
 }
 
+/// How many files a process may have open: 150,000, or what the system allows. Being root is not enough to be allowed more.
+fn descriptors() -> u64 {
+    const WANTED: u64 = 150_000;
+    let now = getrlimit(Resource::Nofile);
+    let Some(most) = now.maximum.filter(|most| *most < WANTED) else { return WANTED };
+    // Its children may have as many as this process may.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: now.current, maximum: Some(WANTED) });
+    if raised.is_ok() { WANTED } else { most }
+}
+
+/// How many files an nginx keeps open, beside its connections.
+pub(crate) fn kept_open() -> u64 {
+    descriptors().saturating_sub(2048).min(100_000)
+}
+
 /// A running nginx with two workers, killed when dropped.
 pub(crate) struct Nginx(Child);
 
@@ -74,13 +89,7 @@ impl Nginx {
     /// Serves the files of the folder `root`, one of them at `known`; what nginx itself writes goes to `folder`.
     pub(crate) fn of_folder(folder: &Path, root: &Path, port: u16, known: &str) -> Result<Self> {
         let (place, root) = (folder.display(), root.display());
-        // Of files that nginx keeps open; root may have more of them than others.
-        let open = if geteuid().is_root() {
-            150_000
-        } else {
-            getrlimit(Resource::Nofile).maximum.map_or(150_000, |most| most.min(150_000))
-        };
-        let kept = open.saturating_sub(2048).min(100_000);
+        let (open, kept) = (descriptors(), kept_open());
         // The files may be in a home that only its owner reads; unless it is root who asks, nginx does not look at the user.
         let config = format!(
             "daemon off; user root; worker_processes 2; worker_rlimit_nofile {open}; pid {place}/pid; error_log {place}/error.log;\n\

@@ -1,7 +1,7 @@
 //! The handler: files of an image, by paf's answers for static files.
 //!
-//! What is asked for often is kept decoded, up to a bound; a long file is decoded as it is sent. Decoding is done where the request
-//! is: it is the processor's work, and takes at most the time of one segment.
+//! What is asked for often is kept decoded, up to a bound; a long file is decoded, kept and sent in pieces. Decoding is done where
+//! the request is: it is the processor's work, and takes at most the time of one segment.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -13,21 +13,22 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use docteur::{Content, Encoding, FileSource, Image, Kind, Pool};
 use docteur_make::media_type;
-use http::header::{ALLOW, CONTENT_LENGTH, LOCATION};
+use http::header::{ALLOW, CONTENT_LENGTH, InvalidHeaderValue, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use paf::files::{Coding, File};
 
 use super::kept::Kept;
 
-/// Contents up to this many bytes are decoded as a whole, and kept.
+/// Contents up to this many bytes are decoded as a whole.
 const WHOLE: u64 = 256 << 10;
 /// Bytes of a longer one that are decoded and sent at once.
-const PIECE: usize = 64 << 10;
+const PIECE: u64 = 64 << 10;
 /// The most bytes of parts of segments that a thread keeps: some segments of the largest profile.
 const PARTS: usize = 16 << 20;
-/// About what is taken by a path that is kept, beside its length.
-const PATH: usize = 256;
+/// About what is taken by a path that is kept, beside its length, and by bytes that are.
+const PATH: usize = 512;
+const BYTES: usize = 256;
 /// The page for paths that are not there, if the image has one.
 const MISSING: &[u8] = b"404.html";
 
@@ -36,13 +37,17 @@ const DIGITS: usize = 32;
 
 /// What is served.
 #[derive(Clone)]
-pub(super) struct Site(Arc<Shared>);
+pub(super) struct Site {
+    stock: Arc<Stock>,
+    root: Arc<str>,
+    found: Arc<Mutex<Kept<Vec<u8>, Arc<Found>>>>,
+}
 
-struct Shared {
+/// Contents, decoded.
+struct Stock {
     pool: Pool<FileSource>,
-    root: String,
-    found: Mutex<Kept<Vec<u8>, Arc<Found>>>,
-    contents: Mutex<Kept<Content, Bytes>>,
+    /// By content and the piece's first byte.
+    pieces: Mutex<Kept<(Content, u64), Bytes>>,
     tell: Tell,
 }
 
@@ -51,7 +56,7 @@ type Tell = Box<dyn Fn(&str) + Send + Sync>;
 /// What a path leads to.
 enum Found {
     Folder,
-    File { media_type: String, content: Content, encodings: Vec<(Coding, Content)> },
+    File(File<Stored>),
 }
 
 /// Why there is no answer: it was told.
@@ -67,18 +72,17 @@ impl Site {
         cache: usize,
         tell: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
-        let root = super::super::hex(&image.root()).chars().take(DIGITS).collect();
+        let root: String = super::super::hex(&image.root()).chars().take(DIGITS).collect();
         // A sixteenth for paths; for segments and index blocks that are decoded in part as much as a thread can make use of; the rest, at
         // least half, for contents.
         let paths = cache / 16;
         let each = ((cache / 2 - paths) / threads.max(1)).min(PARTS);
-        Self(Arc::new(Shared {
+        let stock = Stock {
             pool: Pool::new(image, threads, each),
-            root,
-            found: Mutex::new(Kept::new(paths)),
-            contents: Mutex::new(Kept::new(cache - paths - each * threads)),
+            pieces: Mutex::new(Kept::new(cache - paths - each * threads)),
             tell: Box::new(tell),
-        }))
+        };
+        Self { stock: Arc::new(stock), root: root.into(), found: Arc::new(Mutex::new(Kept::new(paths))) }
     }
 
     fn answer(&self, request: &Request<paf::http::Body>) -> Result<Response<Option<Sending>>, Damaged> {
@@ -105,92 +109,87 @@ impl Site {
                 }
                 Ok(response)
             }
-            Some(Found::File { .. }) => {
-                let file = found.as_deref().and_then(|found| self.file(found)).ok_or(Damaged)?;
-                Ok(file.answer(request.method(), request.headers()))
-            }
+            Some(Found::File(file)) => Ok(file.answer(request.method(), request.headers())),
             _ => self.missing(request),
         }
     }
 
     fn missing(&self, request: &Request<paf::http::Body>) -> Result<Response<Option<Sending>>, Damaged> {
-        let page = self.find(MISSING)?.and_then(|found| self.file(&found));
-        let Some(page) = page else { return Ok(bare(StatusCode::NOT_FOUND)) };
+        let found = self.find(MISSING)?;
+        let Some(Found::File(page)) = found.as_deref() else { return Ok(bare(StatusCode::NOT_FOUND)) };
         let mut response = page.unconditional(request.method(), request.headers());
         *response.status_mut() = StatusCode::NOT_FOUND;
         Ok(response)
     }
 
     fn find(&self, path: &[u8]) -> Result<Option<Arc<Found>>, Damaged> {
-        if let Some(found) = locked(&self.0.found).get(path) {
+        if let Some(found) = locked(&self.found).get(path) {
             return Ok(Some(found));
         }
-        let entry =
-            self.0.pool.with(|image, cache| image.find(cache, path)).map_err(|error| self.damaged(path, &error))?;
-        let Some(entry) = entry else { return Ok(None) };
+        let entry = self.stock.pool.with(|image, cache| image.find(cache, path));
+        let Some(entry) = entry.map_err(|error| self.stock.damaged(path, &error))? else { return Ok(None) };
         let found = match entry.kind {
             Kind::Directory => Found::Folder,
             Kind::File(content) => {
-                let name = || media_type(&String::from_utf8_lossy(path)).to_owned();
-                let encodings = entry.encodings.iter().filter_map(|(named, content)| Some((coding(*named)?, *content)));
-                Found::File {
-                    media_type: entry.media_type.unwrap_or_else(name),
-                    content,
-                    encodings: encodings.collect(),
-                }
+                let media_type =
+                    entry.media_type.unwrap_or_else(|| media_type(&String::from_utf8_lossy(path)).to_owned());
+                // What the reader lets through are header values.
+                Found::File(self.file(&media_type, content, &entry.encodings).map_err(|_| Damaged)?)
             }
             // A link may lead anywhere: it is not followed.
             Kind::Symlink(_) => return Ok(None),
         };
         let found = Arc::new(found);
-        locked(&self.0.found).put(path.to_vec(), Arc::clone(&found), PATH + 2 * path.len());
+        locked(&self.found).put(path.to_vec(), Arc::clone(&found), PATH + 2 * path.len());
         Ok(Some(found))
     }
 
-    /// `None` where it is none, or has a type that is no header value.
-    fn file(&self, found: &Found) -> Option<File<Stored>> {
-        let Found::File { media_type, content, encodings } = found else { return None };
+    fn file(
+        &self,
+        media_type: &str,
+        content: Content,
+        encodings: &[(Encoding, Content)],
+    ) -> Result<File<Stored>, InvalidHeaderValue> {
         // In one image a place and a size are one content.
-        let tag =
-            |content: &Content| format!("{}-{}-{}-{}", self.0.root, content.segment, content.offset, content.size);
-        let stored = |content: &Content| Stored { site: self.clone(), content: *content };
-        let mut file = File::new(media_type, stored(content), &tag(content)).ok()?;
-        for (coding, content) in encodings {
-            file = file.also(*coding, stored(content), &tag(content)).ok()?;
+        let tag = |content: &Content| format!("{}-{}-{}-{}", self.root, content.segment, content.offset, content.size);
+        let stored = |content: Content| Stored { stock: Arc::clone(&self.stock), content };
+        let mut file = File::new(media_type, stored(content), &tag(&content))?;
+        for (encoding, content) in encodings {
+            if let Some(coding) = coding(*encoding) {
+                file = file.also(coding, stored(*content), &tag(content))?;
+            }
         }
-        Some(file)
+        Ok(file)
     }
+}
 
-    /// The bytes of a content from `offset` on: all that is wanted, or a piece of it.
-    fn read(&self, content: &Content, wanted: Range<u64>) -> Result<Bytes, Damaged> {
-        let read = |offset, len| {
-            self.0.pool.with(|image, cache| {
-                let mut bytes = vec![0; len];
-                let read = image.read(cache, content, offset, &mut bytes)?;
-                bytes.truncate(read);
-                Ok(Bytes::from(bytes))
-            })
-        };
-        let told = |error: docteur::Error<std::io::Error>| self.damaged(b"", &error);
-        if content.size > WHOLE {
-            let len = usize::try_from(wanted.end - wanted.start).unwrap_or(PIECE).min(PIECE);
-            return read(wanted.start, len).map_err(told);
-        }
-        let kept = locked(&self.0.contents).get(content);
+impl Stock {
+    /// Bytes of a content from the first that is wanted on: all of these, or those of a piece.
+    fn read(&self, content: Content, wanted: Range<u64>) -> Result<Bytes, Damaged> {
+        let start = if content.size > WHOLE { wanted.start - wanted.start % PIECE } else { 0 };
+        let key = (content, start);
+        let kept = locked(&self.pieces).get(&key);
         let bytes = match kept {
             Some(bytes) => bytes,
             None => {
-                let bytes = read(0, content.size as usize).map_err(told)?;
-                locked(&self.0.contents).put(*content, bytes.clone(), bytes.len() + PATH);
+                let most = if content.size > WHOLE { PIECE } else { WHOLE };
+                let decoded = self.pool.with(|image, cache| {
+                    let mut bytes = vec![0; (content.size - start).min(most) as usize];
+                    let read = image.read(cache, &content, start, &mut bytes)?;
+                    bytes.truncate(read);
+                    Ok(Bytes::from(bytes))
+                });
+                let bytes: Bytes = decoded.map_err(|error| self.damaged(b"", &error))?;
+                locked(&self.pieces).put(key, bytes.clone(), bytes.len() + BYTES);
                 bytes
             }
         };
-        let bound = |at: u64| (at as usize).min(bytes.len());
+        let bound = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(bytes.len());
         Ok(bytes.slice(bound(wanted.start)..bound(wanted.end)))
     }
 
     fn damaged(&self, path: &[u8], error: &docteur::Error<std::io::Error>) -> Damaged {
-        (self.0.tell)(&if path.is_empty() {
+        (self.tell)(&if path.is_empty() {
             error.to_string()
         } else {
             format!("/{}: {error}", docteur_make::shown(path))
@@ -214,13 +213,13 @@ impl tower_service::Service<Request<paf::http::Body>> for Site {
             Ok(response) if response.body().as_ref().is_none_or(|body| body.first.is_ok()) => response,
             _ => bare(StatusCode::INTERNAL_SERVER_ERROR),
         };
-        ready(Ok(answer.map(|body| body.unwrap_or_else(|| Sending::nothing(self)))))
+        ready(Ok(answer.map(|body| body.unwrap_or_else(|| Sending::nothing(&self.stock)))))
     }
 }
 
 /// A content in the image.
 struct Stored {
-    site: Site,
+    stock: Arc<Stock>,
     content: Content,
 }
 
@@ -232,23 +231,23 @@ impl paf::files::Content for Stored {
     }
 
     fn read(&self, range: Range<u64>) -> Sending {
-        let first = self.site.read(&self.content, range.clone());
-        Sending { site: self.site.clone(), content: self.content, left: range, first: first.map(Some) }
+        let first = self.stock.read(self.content, range.clone());
+        Sending { stock: Arc::clone(&self.stock), content: self.content, left: range, first: first.map(Some) }
     }
 }
 
 /// A part of a content, decoded as it is sent. If it cannot be, the connection is broken off, so that the client sees that something is
 /// missing.
 pub(super) struct Sending {
-    site: Site,
+    stock: Arc<Stock>,
     content: Content,
     left: Range<u64>,
     first: Result<Option<Bytes>, Damaged>,
 }
 
 impl Sending {
-    fn nothing(site: &Site) -> Self {
-        Self { site: site.clone(), content: Content::default(), left: 0..0, first: Ok(None) }
+    fn nothing(stock: &Arc<Stock>) -> Self {
+        Self { stock: Arc::clone(stock), content: Content::default(), left: 0..0, first: Ok(None) }
     }
 }
 
@@ -266,7 +265,7 @@ impl Body for Sending {
         };
         let piece = match first {
             Ok(Some(piece)) => Ok(piece),
-            Ok(None) => self.site.read(&self.content, self.left.clone()),
+            Ok(None) => self.stock.read(self.content, self.left.clone()),
             Err(damaged) => Err(damaged),
         };
         Poll::Ready(Some(match piece {
