@@ -9,6 +9,7 @@ mod archive;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -58,6 +59,37 @@ fn needs_git_a_commit_is_what_git_archives() {
             assert_eq!(text("git.submodule.vendor/sub"), submodule, "{revision}");
         }
     }
+}
+
+/// In a work tree Git passes over one; of a tree it is the first pattern's beginning.
+#[test]
+fn needs_git_a_byte_order_mark_is_a_part_of_its_pattern() {
+    let place = tempfile::tempdir().unwrap();
+    let repository = place.path().join("repository");
+    for (folder, mark) in [
+        ("", &b"\xEF\xBB\xBF"[..]),
+        ("twice", b"\xEF\xBB\xBF\xEF\xBB\xBF"),
+        ("utf-16", b"\xFF\xFE"),
+        ("utf-7", b"+/v8"),
+        ("none", b""),
+    ] {
+        let folder = repository.join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let rules = [mark, b"secret export-ignore\nother export-ignore\n"].concat();
+        fs::write(folder.join(".gitattributes"), rules).unwrap();
+        for name in [&b"secret"[..], b"other", b"kept", b"\xEF\xBB\xBFsecret", b"\xFF\xFEsecret"] {
+            fs::write(folder.join(OsStr::from_bytes(name)), name).unwrap();
+        }
+    }
+    git(&repository, &["init", "-q"]);
+    git(&repository, &["add", "-A"]);
+    git(&repository, &["commit", "-q", "-m", "marks"]);
+    let (ours, theirs) = (place.path().join("ours"), place.path().join("theirs"));
+    archive(&repository, "HEAD", &theirs);
+    assert!(theirs.join("secret").exists() && !theirs.join("none/secret").exists() && !theirs.join("other").exists());
+    let tree = Git::open(&repository, "HEAD", &GitOptions::default()).unwrap();
+    extract(&image(&tree, &ours.with_extension("img"), &Options::default()), &ours, Trust::default(), |_| {}).unwrap();
+    assert_same(&contents(&ours), &contents(&theirs), "byte order marks");
 }
 
 fn nodes(tree: &Git) -> Vec<docteur_make::Node> {

@@ -20,7 +20,10 @@ impl Attributes {
     /// Enters a folder that has such a file. Macros are defined by the topmost alone.
     pub(super) fn enter(&mut self, folder: &[u8], bytes: &[u8]) -> std::io::Result<()> {
         let file = Path::new(OsStr::from_bytes(folder)).join(".gitattributes");
-        self.search.add_patterns_buffer(bytes, file, Some(Path::new("")), &mut self.names, folder.is_empty())
+        // Git passes over a byte order mark in a work tree, and not in a tree, where it is the beginning of a pattern. gitoxide always
+        // does, and over those of UTF-16 and others, too, but only in the first line.
+        let bytes = [b"\n", bytes].concat();
+        self.search.add_patterns_buffer(&bytes, file, Some(Path::new("")), &mut self.names, folder.is_empty())
     }
 
     /// Leaves it.
