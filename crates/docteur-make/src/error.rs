@@ -67,7 +67,20 @@ pub enum Error {
     Image(#[from] docteur::Error<io::Error>),
 }
 
+/// What a tree's [`read_at`](crate::Tree::read_at) says, inside an [`io::Error`], where the file is not what it was: [`Error::Changed`] then.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it changed meanwhile")]
+pub(crate) struct Moved;
+
 impl Error {
+    /// Why the file at `path` could not be read.
+    pub(crate) fn read(path: &[u8], error: io::Error) -> Self {
+        match error.get_ref().is_some_and(|inner| inner.is::<Moved>()) {
+            true => Self::Changed(show(path)),
+            false => Self::Io(show(path).into(), error),
+        }
+    }
+
     pub(crate) fn io(place: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let place = place.as_ref().to_path_buf();
         move |error| Self::Io(place, error)

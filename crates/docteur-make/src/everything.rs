@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use docteur::layout::{self, MAX_ATTRIBUTES, MAX_PATH, is_media_type, is_path};
 use docteur::{Encoding, Folders};
+use sha2::{Digest, Sha256};
 
 use crate::error::show;
 use crate::parallel::Room;
 use crate::spill::Spill;
+use crate::survey::{Hash, Survey};
 use crate::{Error, Node, NodeKind, Tree, encode, parallel};
 
 /// The longest file that gets ready-made encodings, which are made in memory.
@@ -31,6 +33,8 @@ struct Encodings {
     all: Vec<(usize, u64, u64)>,
     bytes: Spill,
     of: BTreeMap<(usize, Encoding), usize>,
+    /// Hashes of the pieces of what was encoded, for each path that has an encoding.
+    seen: Vec<(usize, Vec<Hash>)>,
 }
 
 impl<'a> Everything<'a> {
@@ -88,15 +92,16 @@ impl<'a> Everything<'a> {
         Ok(())
     }
 
-    /// Makes the encodings that a web site's files have.
-    pub(crate) fn encode(&mut self, room: Room) -> Result<(), Error> {
+    /// Makes the encodings that a web site's files have. Pieces are those of the survey, to which
+    /// [`Everything::hold_encodings`] holds what was read for them.
+    pub(crate) fn encode(&mut self, room: Room, piece: usize) -> Result<(), Error> {
         let mut encodings = Encodings::default();
         let work = |(): &mut (), n: usize| {
             let mut made = Vec::new();
             let NodeKind::File { key, size: size @ 1..=ENCODED } = self.node(n).kind else {
-                return Ok::<_, Error>(made);
+                return Ok::<_, Error>((Vec::new(), made));
             };
-            let failed = |error| Error::Io(show(&self.path(n)).into(), error);
+            let failed = |error| Error::read(&self.path(n), error);
             let mut bytes = vec![0; size as usize];
             self.tree.read_at(key, 0, &mut bytes).map_err(failed)?;
             for encoding in Encoding::ALL.into_iter().skip(1) {
@@ -105,7 +110,7 @@ impl<'a> Everything<'a> {
                     made.push((encoding, encoded));
                 }
             }
-            Ok(made)
+            Ok((bytes.chunks(piece).map(|piece| Sha256::digest(piece).into()).collect(), made))
         };
         let weight = |n| match self.node(n).kind {
             NodeKind::File { size: size @ 1..=ENCODED, .. } => encode::memory(size),
@@ -117,7 +122,10 @@ impl<'a> Everything<'a> {
             weight,
             || (),
             work,
-            |n, made| {
+            |n, (pieces, made)| {
+                if !made.is_empty() {
+                    encodings.seen.push((n, pieces));
+                }
                 for (encoding, bytes) in made {
                     let at = encodings.bytes.push(&bytes)?;
                     encodings.of.insert((n, encoding), self.paths() + encodings.all.len());
@@ -127,6 +135,20 @@ impl<'a> Everything<'a> {
             },
         )?;
         self.encodings = encodings;
+        Ok(())
+    }
+
+    /// An encoding of other bytes than the survey's would be another page for some clients.
+    ///
+    /// # Errors
+    /// [`Error::Changed`].
+    pub(crate) fn hold_encodings(&self, survey: &Survey) -> Result<(), Error> {
+        for (path, pieces) in &self.encodings.seen {
+            let unique = survey.of(*path).and_then(|unique| survey.uniques.get(unique));
+            if unique.map(|unique| survey.pieces_of(unique)).transpose()?.as_ref() != Some(pieces) {
+                return Err(Error::Changed(show(&self.path(*path))));
+            }
+        }
         Ok(())
     }
 

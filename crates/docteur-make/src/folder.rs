@@ -2,27 +2,36 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Cursor};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use docteur::layout::MAX_PATH;
 use docteur::{Attribute, Time};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 
-use crate::error::show;
+use crate::below::{Below, Parent, is_other, split};
+use crate::error::{Moved, show};
 use crate::nodes::Nodes;
-use crate::place::{Place, whole};
+use crate::place::whole;
 use crate::{Error, Node, NodeKind, Options, Tree, make};
 
 /// All that is in a folder, with names of any bytes, modes, times, extended attributes, symbolic links as such, and hard
 /// links. Devices, pipes and sockets are refused.
+///
+/// No symbolic link below it is followed, and a file whose type, length or times have changed since it was looked at is
+/// [`Error::Changed`]: others may write to the folder meanwhile.
 #[derive(Debug)]
 pub struct Folder {
-    root: PathBuf,
+    below: Below,
     /// In the order of an image; a file's key is its number.
     nodes: Nodes,
+    /// What each was when it was looked at, by some bits.
+    looks: Vec<u32>,
+    /// What the bits depend on, so that nobody can make another file that has them.
+    keys: RandomState,
 }
 
 impl Folder {
@@ -39,81 +48,97 @@ impl Folder {
     /// # Errors
     /// As [`Folder::scan`]; [`Error::TooMuch`] as soon as there is one more.
     pub fn scan_up_to(root: &Path, attributes: bool, paths: u64) -> Result<Self, Error> {
-        let mut scan = Scan { root, attributes, nodes: Nodes::default(), linked: HashMap::new() };
-        // A symbolic link is followed here, and nowhere below.
-        let about = fs::metadata(root).map_err(Error::io(root))?;
-        if !about.is_dir() {
-            return Err(Error::Io(root.to_path_buf(), io::ErrorKind::NotADirectory.into()));
-        }
-        scan.node(Vec::new(), &about)?;
-        let mut open = vec![(Vec::new(), names(&place(root, b"")?)?)];
+        let below = Below::new(root).map_err(Error::io(root))?;
+        let folder = Self { below, nodes: Nodes::default(), looks: Vec::new(), keys: RandomState::new() };
+        let mut scan = Scan { root, attributes, folder, linked: HashMap::new() };
+        let names_left = scan.look(Vec::new())?.unwrap_or_default();
+        let mut open = vec![(Vec::new(), names_left.into_iter())];
         while let Some((folder, names_left)) = open.last_mut() {
             let Some(name) = names_left.next() else {
                 open.pop();
                 continue;
             };
             let path = if folder.is_empty() { name } else { [folder, &b"/"[..], &name].concat() };
-            if scan.nodes.len() as u64 >= paths {
+            if scan.folder.nodes.len() as u64 >= paths {
                 return Err(Error::TooMuch { what: "the number of paths", limit: paths });
             }
             if path.len() > MAX_PATH {
                 return Err(Error::Path(show(&path)));
             }
-            let place = place(root, &path)?;
-            let about = fs::symlink_metadata(&place).map_err(Error::io(place.told()))?;
-            scan.node(path.clone(), &about)?;
-            if about.is_dir() {
-                let names = names(&place)?;
-                open.push((path, names));
+            if let Some(names) = scan.look(path.clone())? {
+                open.push((path, names.into_iter()));
             }
         }
-        Ok(Self { root: root.to_path_buf(), nodes: scan.nodes })
+        Ok(scan.folder)
     }
-}
 
-/// A folder's names, by their bytes.
-fn names(folder: &Place) -> Result<std::vec::IntoIter<Vec<u8>>, Error> {
-    let names = fs::read_dir(folder).map_err(Error::io(folder.told()))?.map(|entry| Ok(entry?.file_name().into_vec()));
-    let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(Error::io(folder.told()))?;
-    names.sort_unstable();
-    Ok(names.into_iter())
-}
-
-fn place(root: &Path, path: &[u8]) -> Result<Place, Error> {
-    Place::new(root, path).map_err(|error| Error::Io(whole(root, path), error))
+    /// Bits by which a file that has changed is known.
+    fn bits(&self, about: &Stat) -> u32 {
+        let times = (about.st_mtime, about.st_mtime_nsec, about.st_ctime, about.st_ctime_nsec);
+        self.keys.hash_one((about.st_dev, about.st_mode, about.st_size, times)) as u32
+    }
 }
 
 struct Scan<'a> {
     root: &'a Path,
     attributes: bool,
-    nodes: Nodes,
+    folder: Folder,
     /// Numbers of hard links, by device and inode.
     linked: HashMap<(u64, u64), u64>,
 }
 
 impl Scan<'_> {
-    fn node(&mut self, path: Vec<u8>, about: &Metadata) -> Result<(), Error> {
-        let place = place(self.root, &path)?;
-        let kind = about.file_type();
-        let kind = if kind.is_dir() {
-            NodeKind::Directory
-        } else if kind.is_file() {
-            NodeKind::File { key: self.nodes.len() as u64, size: about.len() }
-        } else if kind.is_symlink() {
-            NodeKind::Symlink(fs::read_link(&place).map_err(Error::io(place.told()))?.into_os_string().into_vec())
-        } else {
-            return Err(Error::Special(place.told().to_path_buf()));
+    /// Adds a path; of a folder, gives the names that are in it, by their bytes.
+    fn look(&mut self, path: Vec<u8>) -> Result<Option<Vec<Vec<u8>>>, Error> {
+        let told = || whole(self.root, &path);
+        let failed = |error: io::Error| match is_other(&error) {
+            true => Error::Changed(show(&path)),
+            false => Error::Io(told(), error),
         };
-        let link = (about.nlink() > 1 && kind != NodeKind::Directory).then(|| {
+        let (folder, name) = split(&path);
+        let parent = self.folder.below.folder(folder).map_err(failed)?;
+        let here = OsStr::from_bytes(if name.is_empty() { b"." } else { name });
+        let about = statat(&parent, here, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| failed(error.into()))?;
+        let number = self.folder.nodes.len();
+        let (kind, names) = match FileType::from_raw_mode(about.st_mode) {
+            FileType::Directory => {
+                let opened = self.folder.below.folder(&path).map_err(failed)?;
+                (NodeKind::Directory, Some(names(&opened).map_err(failed)?))
+            }
+            FileType::RegularFile => (NodeKind::File { key: number as u64, size: about.st_size as u64 }, None),
+            FileType::Symlink => {
+                let target = readlinkat(&parent, here, Vec::new()).map_err(|error| failed(error.into()))?;
+                (NodeKind::Symlink(target.into_bytes()), None)
+            }
+            _ => return Err(Error::Special(told())),
+        };
+        let link = (about.st_nlink > 1 && kind != NodeKind::Directory).then(|| {
             let next = self.linked.len() as u64;
-            *self.linked.entry((about.dev(), about.ino())).or_insert(next)
+            *self.linked.entry((about.st_dev, about.st_ino)).or_insert(next)
         });
-        let attributes =
-            if self.attributes { extended(place.as_ref()).map_err(Error::io(place.told()))? } else { Vec::new() };
-        let modified = Time { seconds: about.mtime(), nanoseconds: about.mtime_nsec() as u32 };
-        let mode = (about.mode() & 0o7777) as u16;
-        self.nodes.push(Node { path, kind, mode, modified, attributes, link, media_type: None })
+        let attributes = if self.attributes { extended(&parent, here).map_err(failed)? } else { Vec::new() };
+        let modified = Time { seconds: about.st_mtime, nanoseconds: about.st_mtime_nsec as u32 };
+        let mode = (about.st_mode & 0o7777) as u16;
+        let bits = self.folder.bits(&about);
+        drop(parent);
+        self.folder.nodes.push(Node { path, kind, mode, modified, attributes, link, media_type: None })?;
+        self.folder.looks.push(bits);
+        Ok(names)
     }
+}
+
+/// A folder's names, by their bytes.
+fn names(folder: &Parent<'_>) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    let opened = openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    for entry in Dir::new(opened)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 impl Tree for Folder {
@@ -127,7 +152,15 @@ impl Tree for Folder {
 
     fn read_at(&self, key: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let number = usize::try_from(key).map_err(|_| io::ErrorKind::NotFound)?;
-        File::open(Place::new(&self.root, &self.nodes.path(number))?)?.read_exact_at(buffer, offset)
+        let moved = |error: io::Error| match error.kind() == io::ErrorKind::UnexpectedEof || is_other(&error) {
+            true => io::Error::other(Moved),
+            false => error,
+        };
+        let file = self.below.file(&self.nodes.path(number)).map_err(moved)?;
+        if self.looks.get(number) != Some(&self.bits(&fstat(&file)?)) {
+            return Err(io::Error::other(Moved));
+        }
+        file.read_exact_at(buffer, offset).map_err(moved)
     }
 }
 
@@ -152,11 +185,12 @@ pub fn image_of_folder(folder: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Extended attributes of a path itself; none where the file system has no such thing.
-fn extended(place: &Path) -> io::Result<Vec<Attribute>> {
+fn extended(folder: &Parent<'_>, name: &OsStr) -> io::Result<Vec<Attribute>> {
     use rustix::io::Errno;
+    let place = folder.taken(name.as_bytes());
     let mut names = vec![0; 256];
     let len = loop {
-        match rustix::fs::llistxattr(place, &mut names) {
+        match rustix::fs::llistxattr(&place, &mut names) {
             Ok(len) => break len,
             Err(Errno::RANGE) if names.len() < 1 << 20 => names.resize(names.len() * 4, 0),
             Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(Vec::new()),
@@ -168,7 +202,7 @@ fn extended(place: &Path) -> io::Result<Vec<Attribute>> {
     for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
         let mut value = vec![0; 256];
         let len = loop {
-            match rustix::fs::lgetxattr(place, OsStr::from_bytes(name), &mut value) {
+            match rustix::fs::lgetxattr(&place, OsStr::from_bytes(name), &mut value) {
                 Ok(len) => break Some(len),
                 Err(Errno::RANGE) if value.len() < 1 << 20 => value.resize(value.len() * 4, 0),
                 // Gone since, or not for us to see.

@@ -8,6 +8,7 @@
 
 mod arrange;
 mod base;
+mod below;
 mod compare;
 mod encode;
 mod error;

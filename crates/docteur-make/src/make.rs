@@ -107,13 +107,14 @@ fn build<S: Source<Error = std::io::Error>>(
     }
     let mut all = Everything::sorted(tree)?;
     let room = Room { threads: options.threads, bytes: options.memory }.without(PROGRAM + PATH * all.paths() as u64);
-    if options.web {
-        all.encode(room)?;
-    }
     let segment = options.segment as usize;
+    if options.web {
+        all.encode(room, segment)?;
+    }
     // A thread has a segment's bytes, and few of what it makes of them.
     let readers = room.fitting(2 * segment as u64);
     let mut survey = survey(&all, segment, readers, |n| progress(Stage::Survey(n)))?;
+    all.hold_encodings(&survey)?;
     let total: u64 = survey.uniques.iter().map(|unique| unique.size).sum();
     progress(Stage::Arrange(total));
     let mut order = order(&mut survey, &all, options.arrange);

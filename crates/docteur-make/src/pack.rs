@@ -117,14 +117,14 @@ impl Packed {
         buffer.clear();
         for part in self.parts_of(number) {
             let unique = &survey.uniques[part.unique as usize];
-            let path = || show(&all.path(unique.file as usize));
+            let path = || all.path(unique.file as usize);
             let (start, offset) = (buffer.len(), u64::from(part.piece) * survey.segment as u64);
             let len = usize::try_from(unique.size - offset).map_or(survey.segment, |left| left.min(survey.segment));
             buffer.resize(start + len, 0);
             let here = &mut buffer[start..];
-            all.read_at(unique.key, offset, here).map_err(|error| Error::Io(path().into(), error))?;
+            all.read_at(unique.key, offset, here).map_err(|error| Error::read(&path(), error))?;
             if survey.piece_of(unique, part.piece)? != <[u8; 32]>::from(Sha256::digest(here)) {
-                return Err(Error::Changed(path()));
+                return Err(Error::Changed(show(&path())));
             }
         }
         Ok(())

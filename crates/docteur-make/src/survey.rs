@@ -6,7 +6,6 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use sha2::{Digest, Sha256};
 
-use crate::error::show;
 use crate::everything::Everything;
 use crate::rolling::windows;
 use crate::spill::Spill;
@@ -99,7 +98,7 @@ pub(crate) fn survey(
     survey.sketches.reserve_exact(first.len() * sketched);
     let read = |buffer: &mut Vec<u8>, n: usize| {
         let Some((key, size)) = first.get(n).and_then(|file| all.file(*file as usize)) else { return Ok(None) };
-        let failed = |error| Error::Io(show(&all.path(first[n] as usize)).into(), error);
+        let failed = |error| Error::read(&all.path(first[n] as usize), error);
         sketch(all, key, size, segment, sketched, buffer).map(|read| Some((key, size, read))).map_err(failed)
     };
     let mut known = Known::new(first.len());

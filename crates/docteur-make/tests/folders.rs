@@ -6,13 +6,18 @@ mod support;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Cursor;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use docteur::{Attribute, FileSource, Image, Limits};
-use docteur_make::{Change, Error, Folder, Node, Options, Times, Trust, diff, extract, image_of_folder, make};
+use docteur_make::{
+    Change, Error, Folder, Node, NodeKind, Options, Times, Tree, Trust, diff, extract, image_of_folder, make,
+};
 use proptest::prelude::*;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 use support::{InMemory, build, fill, noise, text};
@@ -309,5 +314,101 @@ proptest! {
         prop_assert_eq!(done.left_out, 0);
         write(&out, &again, &Options { level: 1, threads: 1, ..Options::default() });
         prop_assert!(fs::read(&again).unwrap() == made, "{:?}", changes(&first, &again));
+    }
+}
+
+/// Packs what is in `folder`, which `change` changes after it was looked at.
+fn packed(folder: &Path, change: impl FnOnce()) -> Result<Vec<u8>, Error> {
+    let tree = Folder::scan(folder, true)?;
+    change();
+    let mut out = Cursor::new(Vec::new());
+    make(&tree, &Options { level: 1, ..Options::default() }, &mut out, Path::new("image"), |_| {})?;
+    Ok(out.into_inner())
+}
+
+#[test]
+fn a_file_that_is_another_by_now_is_told_and_no_link_is_followed() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let file = at("source/deep/victim");
+    let fresh = || {
+        for folder in ["source", "other"] {
+            let _ = fs::remove_dir_all(at(folder));
+            fs::create_dir_all(at(folder).join("deep")).unwrap();
+            fs::write(at(folder).join("deep/victim"), format!("bytes of {folder:>6}")).unwrap();
+        }
+    };
+    fresh();
+    assert!(packed(&at("source"), || {}).is_ok());
+    let write = |bytes: &[u8]| fs::write(&file, bytes).unwrap();
+    let gone = || fs::remove_file(&file).unwrap();
+    let changes: [(&str, &dyn Fn()); 8] = [
+        ("a link", &|| (gone(), symlink(at("other/deep/victim"), &file).unwrap()).1),
+        ("a folder", &|| (gone(), fs::create_dir(&file).unwrap()).1),
+        ("a pipe, which nobody writes", &|| {
+            gone();
+            rustix::fs::mknodat(CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        }),
+        ("a link on the way", &|| {
+            fs::rename(at("source/deep"), at("away")).unwrap();
+            symlink(at("other/deep"), at("source/deep")).unwrap();
+            fs::remove_dir_all(at("away")).unwrap();
+        }),
+        ("longer", &|| write(b"bytes of source and some more")),
+        ("shorter", &|| write(b"bytes")),
+        ("as long, later", &|| {
+            write(b"bytes of no one");
+            File::open(&file).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+        }),
+        ("another's mode", &|| fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap()),
+    ];
+    for (what, change) in changes {
+        fresh();
+        let error = packed(&at("source"), change).unwrap_err();
+        assert!(matches!(&error, Error::Changed(path) if path == "deep/victim"), "{what}: {error}");
+    }
+    fresh();
+    let error = packed(&at("source"), gone).unwrap_err();
+    assert!(matches!(&error, Error::Io(_, error) if error.kind() == std::io::ErrorKind::NotFound), "{error}");
+}
+
+/// A file that is another from one reading on.
+struct Wavering {
+    node: Node,
+    from: usize,
+    readings: AtomicUsize,
+}
+
+impl Tree for Wavering {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn node(&self, _: usize) -> Node {
+        self.node.clone()
+    }
+
+    fn read_at(&self, _: u64, _: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        let other = self.readings.fetch_add(1, Ordering::Relaxed) >= self.from;
+        buffer.fill(if other { b'b' } else { b'a' });
+        Ok(())
+    }
+}
+
+#[test]
+fn bytes_that_differ_from_one_reading_to_the_next_are_told() {
+    for (web, readings) in [(false, 2), (true, 3)] {
+        for from in 0..=readings {
+            let kind = NodeKind::File { key: 0, size: 1_000 };
+            let node = Node { kind, ..support::file(b"page.html") };
+            let tree = Wavering { node, from, readings: AtomicUsize::new(0) };
+            let options = Options { level: 1, web, ..Options::default() };
+            let made = make(&tree, &options, &mut Cursor::new(Vec::new()), Path::new("image"), |_| {});
+            // It is read so often; if all readings agree there is nothing to tell.
+            let agree = from == 0 || from == readings;
+            let told = matches!(&made, Err(Error::Changed(path)) if path == "page.html");
+            assert!(if agree { made.is_ok() } else { told }, "{web} {from}: {made:?}");
+            assert!(!agree || tree.readings.into_inner() == readings);
+        }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use gix::bstr::ByteSlice;
 use gix::{Repository, ThreadSafeRepository};
 
 use super::options;
+use crate::below::Below;
 
 /// A commit's `.gitmodules`.
 pub(super) struct Modules(gix::submodule::File);
@@ -36,14 +37,16 @@ impl Modules {
 
 /// The repository of a submodule of a local one: Git keeps it in `modules`, and left it in the work tree in the past.
 pub(super) fn local(of: &Repository, module: &Module, path: &[u8]) -> Option<ThreadSafeRepository> {
-    let inside = |within: PathBuf, name: &[u8]| {
+    let inside = |within: &Path, name: &[u8]| {
         let name = Path::new(OsStr::from_bytes(name));
         // A name may lead nowhere else.
         let sound = name.components().all(|part| matches!(part, Component::Normal(_)));
         sound.then(|| within.join(name))
     };
-    let kept = inside(of.common_dir().join("modules"), &module.name);
-    let in_work_tree = of.workdir().and_then(|folder| inside(folder.to_path_buf(), path));
+    let kept = inside(&of.common_dir().join("modules"), &module.name);
+    // Links in a work tree are some commit's, and may lead anywhere.
+    let own = |folder: &&Path| Below::new(folder).is_ok_and(|below| below.folder(path).is_ok());
+    let in_work_tree = of.workdir().filter(own).and_then(|folder| inside(folder, path));
     [kept, in_work_tree].into_iter().flatten().find_map(|place| ThreadSafeRepository::open_opts(place, options()).ok())
 }
 
@@ -113,5 +116,11 @@ mod tests {
         assert!(!named(b"../../outside") && !named(place.path().join("outside").as_os_str().as_bytes()));
         new("inside/modules/a/b");
         assert!(named(b"a/b"));
+        // Nor does a link that a commit has put into the work tree.
+        let with_tree = gix::init(place.path().join("tree")).unwrap();
+        let found = |path: &[u8]| local(&with_tree, &Module { name: b"none".to_vec(), url: None }, path).is_some();
+        new("tree/there");
+        std::os::unix::fs::symlink(place.path(), place.path().join("tree/link")).unwrap();
+        assert!(found(b"there") && !found(b"link/outside") && !found(b"../outside"));
     }
 }
