@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
 use docteur::{Cache, Image, Kind, Limits, Source};
 use process::{DOCTEUR, Running, make};
+use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 use support::{noise, text};
 
 /// An image that is served.
@@ -35,6 +37,14 @@ impl Server {
 
     fn connect(&self) -> BufReader<TcpStream> {
         BufReader::new(TcpStream::connect(&self.address).unwrap())
+    }
+
+    /// A client for which little may be on its way.
+    fn connect_slowly(&self) -> TcpStream {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
+        connect(&socket, &self.address.parse::<SocketAddr>().unwrap()).unwrap();
+        TcpStream::from(socket)
     }
 
     fn get(&self, path: &str, lines: &str) -> Answer {
@@ -58,7 +68,7 @@ fn send(flow: &mut BufReader<TcpStream>, method: &str, path: &str, lines: &str) 
     flow.get_mut().write_all(format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{lines}\r\n").as_bytes()).unwrap();
 }
 
-fn head(flow: &mut BufReader<TcpStream>) -> Answer {
+fn head(flow: &mut impl BufRead) -> Answer {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -252,6 +262,110 @@ fn many_clients_at_once_get_long_files_in_little_memory() {
     flow.read_to_end(&mut all).unwrap();
     assert!(all == long);
     assert_eq!(server.process.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn an_answer_that_is_not_taken_holds_little() {
+    const FILES: u64 = 40;
+    const LEN: usize = 250_000;
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("source")).unwrap();
+    for n in 0..FILES {
+        fs::write(at(&format!("source/{n}")), noise(n, LEN)).unwrap();
+    }
+    make(&at("source"), &at("image"), &["--segment", "65536"]);
+    let server = Server::new(&at("image"));
+    // In an order in which nothing is still kept when it is asked for again: so no two answers share their bytes.
+    let clients: Vec<_> = (0..400_u64)
+        .map(|n| {
+            let mut flow = server.connect_slowly();
+            flow.write_all(format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", n % FILES).as_bytes()).unwrap();
+            let mut start = [0; 15];
+            assert_eq!((flow.peek(&mut start).unwrap(), &start), (15, b"HTTP/1.1 200 OK"));
+            flow
+        })
+        .collect();
+    // As whole files they would be 98,000 KiB, beside the program itself and a cache of 4 MiB.
+    let peak = server.process.peak().unwrap();
+    assert!(peak < 80 << 10, "{peak} KiB");
+
+    let mut last = BufReader::new(clients.into_iter().next_back().unwrap());
+    assert_eq!(head(&mut last).said("content-length"), LEN.to_string());
+    let mut body = vec![0; LEN];
+    last.read_exact(&mut body).unwrap();
+    assert!(body == noise(399 % FILES, LEN));
+}
+
+#[test]
+fn a_long_file_that_was_asked_for_is_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("source")).unwrap();
+    // More than is kept of segments: what comes first in it is in no segment any more when all of it was sent.
+    let long = noise(1, 1_500_000);
+    fs::write(at("source/long"), &long).unwrap();
+    fs::write(at("source/other"), noise(2, 20_000)).unwrap();
+    make(&at("source"), &at("image"), &["--segment", "4096", "--no-arrange"]);
+    let server = Server::new(&at("image"));
+    assert!(server.get("/long", "").body == long);
+
+    // Noise is stored as it is.
+    let bytes = fs::read(at("image")).unwrap();
+    let image = fs::OpenOptions::new().write(true).open(at("image")).unwrap();
+    for wanted in [&long[..20], &noise(2, 20_000)[..20]] {
+        let found = bytes.windows(20).position(|window| window == wanted).unwrap();
+        image.write_all_at(&[!wanted[0]], found as u64).unwrap();
+    }
+    assert_eq!(server.get("/other", "").status, 500);
+    let again = server.get("/long", "");
+    assert!(again.status == 200 && again.body == long, "{}", again.status);
+}
+
+#[test]
+fn another_image_has_other_tags() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let tags = [("old", 1), ("new", 2)].map(|(version, seed)| {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("page.html"), noise(seed, 9_000)).unwrap();
+        let image = at(&format!("{version}.img"));
+        make(&at(version), &image, &[]);
+        let server = Server::new(&image);
+        server.get("/page.html", "").said("etag").to_owned()
+    });
+    // The page's place in the image is the same.
+    let [old, new] = tags.each_ref().map(|tag| tag.split_once('-').unwrap());
+    assert!(old.1 == new.1 && old.0 != new.0, "{tags:?}");
+    let answer = Server::new(&at("new.img")).get("/page.html", &format!("if-none-match: {}\r\n", tags[0]));
+    assert!(answer.status == 200 && answer.body == noise(2, 9_000), "{}", answer.status);
+}
+
+#[test]
+fn the_page_of_what_is_missing_is_sent_whole_whatever_is_asked() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir(at("source")).unwrap();
+    fs::write(at("source/404.html"), b"<p>not here").unwrap();
+    make(&at("source"), &at("image"), &[]);
+    let server = Server::new(&at("image"));
+    let tag = server.get("/404.html", "").said("etag").to_owned();
+    assert_eq!(server.get("/404.html", &format!("if-none-match: {tag}\r\n")).status, 304);
+    for lines in [
+        format!("if-none-match: {tag}\r\n"),
+        "if-match: \"other\"\r\n".to_owned(),
+        "range: bytes=0-3\r\n".to_owned(),
+        "range: bytes=1000-\r\n".to_owned(),
+    ] {
+        let mut flow = server.connect();
+        send(&mut flow, "GET", "/missing", &lines);
+        let answer = head(&mut flow);
+        assert_eq!((answer.status, answer.said("content-length")), (404, "11"), "{lines}");
+        assert_eq!(answer.said("content-range"), "", "{lines}");
+        let mut body = [0; 11];
+        flow.read_exact(&mut body).unwrap();
+        assert_eq!(&body, b"<p>not here", "{lines}");
+    }
 }
 
 #[test]

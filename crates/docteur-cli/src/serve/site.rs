@@ -1,7 +1,8 @@
 //! The handler: files of an image, by paf's answers for static files.
 //!
-//! What is asked for often is kept decoded, up to a bound; a long file is decoded, kept and sent in pieces. Decoding is done where
-//! the request is: it is the processor's work, and takes at most the time of one segment.
+//! What is asked for often is kept decoded, up to a bound; a long file is decoded, kept and sent in pieces, of which an answer holds what
+//! the client has not taken: two at most. Decoding is done where the request is: it is the processor's work, and takes at most the time of
+//! one segment.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -20,9 +21,7 @@ use paf::files::{Coding, File};
 
 use super::kept::Kept;
 
-/// Contents up to this many bytes are decoded as a whole.
-const WHOLE: u64 = 256 << 10;
-/// Bytes of a longer one that are decoded and sent at once.
+/// Bytes of a content that are decoded, kept and sent at once. A client that takes nothing pins them, also when they are kept no more.
 const PIECE: u64 = 64 << 10;
 /// The most bytes of parts of segments that a thread keeps: some segments of the largest profile.
 const PARTS: usize = 16 << 20;
@@ -164,17 +163,16 @@ impl Site {
 }
 
 impl Stock {
-    /// Bytes of a content from the first that is wanted on: all of these, or those of a piece.
+    /// Bytes of a content from the first that is wanted on, up to the end of its piece.
     fn read(&self, content: Content, wanted: Range<u64>) -> Result<Bytes, Damaged> {
-        let start = if content.size > WHOLE { wanted.start - wanted.start % PIECE } else { 0 };
+        let start = wanted.start - wanted.start % PIECE;
         let key = (content, start);
         let kept = locked(&self.pieces).get(&key);
         let bytes = match kept {
             Some(bytes) => bytes,
             None => {
-                let most = if content.size > WHOLE { PIECE } else { WHOLE };
                 let decoded = self.pool.with(|image, cache| {
-                    let mut bytes = vec![0; (content.size - start).min(most) as usize];
+                    let mut bytes = vec![0; (content.size - start).min(PIECE) as usize];
                     let read = image.read(cache, &content, start, &mut bytes)?;
                     bytes.truncate(read);
                     Ok(Bytes::from(bytes))
