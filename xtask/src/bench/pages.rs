@@ -13,41 +13,63 @@ use super::report::Goal;
 use super::serving::Process;
 use super::{Bench, corpora};
 
-/// Serves the image at `program`'s hands and the folder at nginx's, and asks both for the same files.
+/// Serves the image at `program`'s hands and the folder at nginx's, and asks both for the same files: those that nginx can keep open, and
+/// where these are not all, all of them, of which it then opens some anew.
 pub(super) fn run(bench: &mut Bench, program: &Path, image: &Path, source: &Path) -> Result<()> {
-    let script = bench.folder.join("pages.lua");
-    let files = some(files(source)?, usize::try_from(kept_open())?);
-    bench.report.add("files that are asked for", files.len() as f64, "", Goal::None);
-    fs::write(&script, lua(&files))?;
-    let seconds = if bench.quick { 1 } else { 10 };
-    let load = |address: &str| -> Result<Load> {
-        let url = format!("http://{address}/");
-        // What is kept is there before it is measured.
-        wrk(&url, seconds, Some(&script))?;
-        wrk(&url, seconds, Some(&script))
-    };
-    let folder = bench.folder.join("pages");
-    fs::create_dir_all(&folder)?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let known = files.first().context("no file")?;
-    let theirs = {
-        let _nginx = Nginx::of_folder(&folder, source, port, &format!("/{known}"))?;
-        load(&format!("127.0.0.1:{port}"))?.rate
-    };
-    bench.report.add(format!("nginx, random files, {CONNECTIONS} connections"), theirs, "a second", Goal::None);
-    // The second holds all that there is.
-    for (name, options, goal) in
-        [("64 MiB kept", &["--cache", "64"][..], Goal::None), ("by default", &[], Goal::AtLeast(0.8))]
-    {
-        let serving = Serving::start(program, image, options)?;
-        let ours = load(&serving.address)?.rate;
-        let memory = Process(serving.child.id()).peak_memory()?;
-        let report = &mut bench.report;
-        report.add(format!("docteur serve, {name}, the same"), ours, "a second", Goal::None);
-        report.add(format!("docteur serve, {name}, against nginx"), ours / theirs, "x", goal);
-        report.add(format!("docteur serve, {name}, peak resident"), memory, "MiB", Goal::None);
+    let all = files(source)?;
+    let open = some(&all, usize::try_from(kept_open())?);
+    // It then holds all that there is.
+    let by_default = ("by default", &[][..], Goal::AtLeast(0.8));
+    let peers = Peers { program, image, source };
+    peers.measure(bench, &open, &[("64 MiB kept", &["--cache", "64"], Goal::None), by_default])?;
+    if open.len() < all.len() {
+        peers.measure(bench, &all, &[by_default])?;
     }
     Ok(())
+}
+
+/// What is served, and by what.
+struct Peers<'p> {
+    program: &'p Path,
+    image: &'p Path,
+    source: &'p Path,
+}
+
+impl Peers<'_> {
+    /// What nginx answers a second when it is asked for these files, and `docteur serve` with each of these options; goals are for the
+    /// ratio.
+    fn measure(&self, bench: &mut Bench, files: &[String], all: &[(&str, &[&str], Goal)]) -> Result<()> {
+        let script = bench.folder.join("pages.lua");
+        fs::write(&script, lua(files))?;
+        let seconds = if bench.quick { 1 } else { 10 };
+        let load = |address: &str| -> Result<Load> {
+            let url = format!("http://{address}/");
+            // What is kept is there before it is measured.
+            wrk(&url, seconds, Some(&script))?;
+            wrk(&url, seconds, Some(&script))
+        };
+        let what = format!("{} files", files.len());
+        let theirs = {
+            let folder = bench.folder.join("pages");
+            fs::create_dir_all(&folder)?;
+            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            let known = files.first().context("no file")?;
+            let _nginx = Nginx::of_folder(&folder, self.source, port, &format!("/{known}"))?;
+            load(&format!("127.0.0.1:{port}"))?.rate
+        };
+        let name = format!("{what} at random, {CONNECTIONS} connections, nginx");
+        bench.report.add(name, theirs, "a second", Goal::None);
+        for (name, options, goal) in all {
+            let serving = Serving::start(self.program, self.image, options)?;
+            let ours = load(&serving.address)?.rate;
+            let memory = Process(serving.child.id()).peak_memory()?;
+            let report = &mut bench.report;
+            report.add(format!("{what}, docteur serve, {name}"), ours, "a second", Goal::None);
+            report.add(format!("{what}, docteur serve, {name}, against nginx"), ours / theirs, "x", *goal);
+            report.add(format!("{what}, docteur serve, {name}, peak resident"), memory, "MiB", Goal::None);
+        }
+        Ok(())
+    }
 }
 
 /// A running `docteur serve`, killed when dropped.
@@ -89,24 +111,22 @@ fn files(source: &Path) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// At most so many of these, from all over: as many as nginx keeps open, so that it is as quick as it can be.
-fn some(files: Vec<String>, most: usize) -> Vec<String> {
+/// At most so many of these, from all over.
+fn some(files: &[String], most: usize) -> Vec<String> {
     let every = files.len().div_ceil(most.max(1)).max(1);
-    files.into_iter().step_by(every).collect()
+    files.iter().step_by(every).cloned().collect()
 }
 
 fn is_plain(path: &str) -> bool {
     path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
 }
 
-/// wrk's script: a random one of these files each time, the same ones in each run.
+/// wrk's script: a random one of these files each time, the same ones in each run. They are one string, since a function of Lua has a limit
+/// on how many it may have.
 fn lua(files: &[String]) -> String {
-    let mut lua = String::from("local paths = {\n");
-    for path in files {
-        lua.push_str(&format!("\"/{path}\",\n"));
-    }
-    lua.push_str(
-        "}\nmath.randomseed(1)\nfunction request() return wrk.format(\"GET\", paths[math.random(#paths)]) end\n",
-    );
-    lua
+    let files = files.join("\n");
+    format!(
+        "local paths = {{}}\nfor path in ([[\n{files}\n]]):gmatch(\"%S+\") do paths[#paths + 1] = \"/\" .. path end\n\
+         math.randomseed(1)\nfunction request() return wrk.format(\"GET\", paths[math.random(#paths)]) end\n"
+    )
 }
