@@ -55,7 +55,8 @@ pub(crate) struct Arguments {
     /// The most bytes of the base [default: the profile's]
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=67_108_864))]
     base: Option<u32>,
-    /// Take over what this older image has of it already: a new version is made without compressing again what did not change
+    /// Take over what this older image has of it already: a new version is made without compressing again what did not change. Contents that
+    /// were deleted since may stay in the new image's file, where no path leads to them: do without where one was a secret
     #[arg(long, value_name = "IMAGE", conflicts_with = "base")]
     append: Option<PathBuf>,
     /// Pack files in the order of their paths

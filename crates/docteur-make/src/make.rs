@@ -71,7 +71,7 @@ pub fn make(
 /// Builds an image as [`make`] does, out of what an older image has already: its base, and its segments of which at least three quarters
 /// are still wanted, unless they are longer than both 8 MiB and what the options say. So what did not change is not compressed again; it is
 /// decoded once, to know it. The image is somewhat larger than one that is made anew, and a function of the tree, the options and the older
-/// image.
+/// image. What is taken over is so as a whole: contents that the tree does not have any more may still be in the image's bytes.
 ///
 /// # Errors
 /// As [`make`]; [`Error::Image`] if the older image is damaged where it is read.
