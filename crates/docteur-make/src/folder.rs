@@ -101,10 +101,7 @@ impl Scan<'_> {
         let about = statat(&parent, here, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| failed(error.into()))?;
         let number = self.folder.nodes.len();
         let (kind, names) = match FileType::from_raw_mode(about.st_mode) {
-            FileType::Directory => {
-                let opened = self.folder.below.folder(&path).map_err(failed)?;
-                (NodeKind::Directory, Some(names(&opened).map_err(failed)?))
-            }
+            FileType::Directory => (NodeKind::Directory, Some(names(&parent, here).map_err(failed)?)),
             FileType::RegularFile => (NodeKind::File { key: number as u64, size: about.st_size as u64 }, None),
             FileType::Symlink => {
                 let target = readlinkat(&parent, here, Vec::new()).map_err(|error| failed(error.into()))?;
@@ -127,10 +124,11 @@ impl Scan<'_> {
     }
 }
 
-/// A folder's names, by their bytes.
-fn names(folder: &Parent<'_>) -> io::Result<Vec<Vec<u8>>> {
+/// The names in a folder that is in another, by their bytes.
+fn names(parent: &Parent<'_>, folder: &OsStr) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
-    let opened = openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = openat(parent, folder, flags, Mode::empty())?;
     for entry in Dir::new(opened)? {
         let name = entry?.file_name().to_bytes().to_vec();
         if name != b"." && name != b".." {
